@@ -1,0 +1,168 @@
+"""Every exception that rehub raises on purpose.
+
+::
+
+    HubError
+    ├── HandleError (ValueError)                    the text is no handle
+    ├── ResolveError                                a handle leads nowhere
+    │   ├── NotFoundError (FileNotFoundError, ValueError)
+    │   └── AccessError (PermissionError)           401 and 403: a token or a consent is missing
+    ├── TransferError (OSError)                     bytes did not arrive as they were sent
+    │   ├── OfflineError                            no network, or offline mode
+    │   └── ChecksumError                           bytes arrived, but not those that were published
+    ├── CacheError (OSError)                        the cache folder cannot be used
+    │   └── LockTimeout (TimeoutError)
+    ├── FormatError (ValueError)                    files that are no model, or a damaged one
+    ├── SignatureError (ValueError)                 the model is fine, the way it is called is not
+    ├── PolicyError                                 refused by a setting
+    ├── ConversionError
+    ├── PublishError
+    ├── DependencyError (ImportError)               a library is missing, too old, or the wrong one
+    └── UsageError (RuntimeError)                   right call, wrong place or time
+
+Each also is the built-in class that callers of tensorflow_hub catch at the same place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _restore(cls: type[HubError], state: dict[str, Any]) -> HubError:
+    error = cls.__new__(cls, state["message"])
+    error.args = (state["message"],)
+    error.__dict__.update(state)
+    return error
+
+
+class HubError(Exception):
+    """Base of all rehub errors.
+
+    Args:
+        message: What happened, with values.
+        hint: What to do next; printed after the message.
+        **facts: Values for the fields that the class declares.
+
+    Raises:
+        TypeError: If a fact is not a field of the class.
+    """
+
+    message: str
+    hint: str
+
+    def __init__(self, message: str, *, hint: str = "", **facts: Any) -> None:
+        for name in facts:
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.__dict__.update(facts)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), dict(self.__dict__))
+
+
+class HandleError(HubError, ValueError):
+    """The text is not a handle that rehub can read."""
+
+    handle: object = None
+
+
+class ResolveError(HubError):
+    """A handle is well-formed, but no model can be had by it."""
+
+    handle: str = ""
+    url: str = ""
+    status: int | None = None
+
+
+class NotFoundError(ResolveError, FileNotFoundError, ValueError):
+    """No such model or version.
+
+    A ``ValueError`` too, because tensorflow_hub raised that for paths that do not exist.
+    """
+
+    versions: tuple[str, ...] = ()
+
+
+class AccessError(ResolveError, PermissionError):
+    """The server wants credentials, or refuses the ones it got."""
+
+
+class TransferError(HubError, OSError):
+    """A download broke, or the answer is not what the protocol promises."""
+
+    url: str = ""
+    status: int | None = None
+    content_type: str = ""
+
+
+class OfflineError(TransferError):
+    """The network is switched off by a setting, or out of reach."""
+
+
+class ChecksumError(TransferError):
+    """The bytes are not the published ones.
+
+    ``expected`` and ``actual`` are lower-case sha256 hex digests.
+    """
+
+    expected: str = ""
+    actual: str = ""
+
+
+class CacheError(HubError, OSError):
+    """The cache folder cannot be read, written or locked."""
+
+    path: str = ""
+
+
+class LockTimeout(CacheError, TimeoutError):  # noqa: N818 - named like the built-in it extends
+    """Another process kept a lock for longer than the timeout allows."""
+
+    owner: str = ""
+
+
+class FormatError(HubError, ValueError):
+    """Files are not a model, or not whole."""
+
+    path: str = ""
+    member: str = ""
+
+
+class SignatureError(HubError, ValueError):
+    """A signature, output, tag set or input does not fit the model.
+
+    ``available`` lists what the model has instead.
+    """
+
+    handle: str = ""
+    available: tuple[str, ...] = ()
+
+
+class PolicyError(HubError):
+    """A setting refuses this model."""
+
+
+class ConversionError(HubError):
+    """A model cannot be converted."""
+
+
+class PublishError(HubError):
+    """A model cannot be published."""
+
+
+class DependencyError(HubError, ImportError):
+    """A library is missing, too old, or another one than this call needs."""
+
+    package: str = ""
+    found: str = ""
+    required: str = ""
+
+
+class UsageError(HubError, RuntimeError):
+    """A correct call at a place or time where it cannot work."""

@@ -1,0 +1,178 @@
+"""Handles: the text by which a person names a model, read into an address. Pure: no file or network is touched.
+
+Source of the forms: TensorFlow Hub hosting protocol and model handles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import os
+import re
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from rehub.errors import HandleError
+
+_ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_KAGGLE_HOSTS = frozenset({"www.kaggle.com", "kaggle.com"})
+_KAGGLE_WORDS = ("models", None, None, "frameworks", None, "variations", None, "versions", None)
+
+
+class Kind(enum.Enum):
+    """How a handle is resolved."""
+
+    PATH = "path"
+    """A folder on this machine."""
+    HUB = "hub"
+    """A URL whose server speaks the hosting protocol."""
+    ARCHIVE = "archive"
+    """A URL of a plain tar file."""
+    REMOTE = "remote"
+    """A folder that TensorFlow's own filesystem layer opens in place, such as ``gs://BUCKET/FOLDER``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Handle:
+    """The address of one model.
+
+    Attributes:
+        text: What the user wrote.
+        kind: How it is resolved.
+        location: The path, or the URL without fragment. Both spellings of a Kaggle URL have the same location.
+        pin: The sha256 (64 lower-case hex digits) after ``#sha256=``, over the sorted lines ``sha256  path`` of all
+            files of the model, or None.
+    """
+
+    text: str
+    kind: Kind
+    location: str
+    pin: str | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The version at the end of a hub URL; None for other kinds and for unversioned handles."""
+        last = self._url.path.rpartition("/")[2]
+        return int(last) if self.kind is Kind.HUB and _is_version(last) else None
+
+    @property
+    def host(self) -> str:
+        """The host, with the port if there is one; empty for paths."""
+        return self._url.netloc if self.kind is not Kind.PATH else ""
+
+    @property
+    def is_kaggle(self) -> bool:
+        """Whether this is a model on Kaggle."""
+        return self.kind is Kind.HUB and self._url.hostname in _KAGGLE_HOSTS
+
+    def with_query(self, name: str, value: str) -> str:
+        """Returns the URL with one more query parameter; those it has are kept, one of that name is replaced."""
+        query = [(key, old) for key, old in parse_qsl(self._url.query, keep_blank_values=True) if key != name]
+        return urlunsplit(self._url._replace(query=urlencode([*query, (name, value)])))
+
+    @property
+    def _url(self) -> SplitResult:
+        return urlsplit(self.location)
+
+
+def parse(text: str | os.PathLike[str]) -> Handle:
+    """Reads a handle.
+
+    Args:
+        text: A filesystem path, ``http(s)://HOST/PUBLISHER/MODEL[/VERSION]``, a URL that ends in ``.tar``,
+            ``.tar.gz`` or ``.tgz``, or a remote folder (``gs://…``). URLs may end in ``#sha256=DIGEST``.
+
+    Raises:
+        HandleError: If it is empty, no text, has no host, or the pin is no sha256.
+    """
+    if isinstance(text, os.PathLike):
+        text = os.fspath(text)
+    if not isinstance(text, str):
+        raise HandleError(
+            f"Expected a string as a model handle, got {text!r}.",
+            hint="Pass a path, a URL, or a loaded object where one is accepted.",
+            handle=text,
+        )
+    if not text.strip() or "\0" in text:
+        raise HandleError(f"{text!r} is not a model handle.", hint="Pass a path or a URL.", handle=text)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return Handle(text, Kind.PATH, text)
+    if scheme[1].lower() == "file":
+        return Handle(text, Kind.PATH, _file_url_path(text))
+    return _parse_url(text)
+
+
+def _parse_url(text: str) -> Handle:
+    try:
+        url = urlsplit(text.strip())
+        port = url.port
+    except ValueError as error:
+        raise HandleError(f"{text!r} is not a URL: {error}.", hint="Check its spelling.", handle=text) from None
+    if not url.hostname:
+        raise HandleError(
+            f"{text!r} has no host.", hint="A URL reads https://HOST/PUBLISHER/MODEL/VERSION.", handle=text
+        )
+    if url.username or url.password:
+        raise HandleError(
+            "A handle must not contain a user name or password.",
+            hint="Store the credentials for the host instead.",
+        )
+    pin = _pin(text, url.fragment)
+    scheme = url.scheme.lower()
+    netloc = url.hostname if port is None else f"{url.hostname}:{port}"
+    if ":" in url.hostname:
+        netloc = f"[{url.hostname}]" if port is None else f"[{url.hostname}]:{port}"
+    if scheme not in ("http", "https"):
+        netloc = url.netloc
+    url = url._replace(scheme=scheme, netloc=netloc, fragment="", path=url.path.rstrip("/"))
+    if url.path.lower().endswith(_ARCHIVE_SUFFIXES):
+        return Handle(text, Kind.ARCHIVE, urlunsplit(url), pin)
+    if scheme in ("http", "https"):
+        return Handle(text, Kind.HUB, urlunsplit(_canonical_kaggle(url)), pin)
+    return Handle(text, Kind.REMOTE, text)
+
+
+def _pin(text: str, fragment: str) -> str | None:
+    if not fragment:
+        return None
+    name, _, digest = fragment.partition("=")
+    if name != "sha256" or not _DIGEST.fullmatch(digest.lower()):
+        raise HandleError(
+            f"{text!r} ends in #{fragment}, which is not a pin.",
+            hint="A pin reads #sha256= and 64 hexadecimal digits.",
+            handle=text,
+        )
+    return digest.lower()
+
+
+def _is_version(segment: str) -> bool:
+    return segment.isascii() and segment.isdigit()
+
+
+def _canonical_kaggle(url: SplitResult) -> SplitResult:
+    """Turns the long spelling (``frameworks/…/variations/…/versions/…``) into the short one."""
+    if url.hostname not in _KAGGLE_HOSTS:
+        return url
+    parts = url.path.strip("/").split("/")
+    words = _KAGGLE_WORDS[: len(parts)]
+    if (
+        len(parts) > 3
+        and len(parts) <= len(_KAGGLE_WORDS)
+        and all(word is None or word == part.lower() for word, part in zip(words, parts, strict=True))
+    ):
+        kept = [parts[0], *(part for word, part in zip(words, parts, strict=True) if word is None)]
+        url = url._replace(path="/" + "/".join(kept))
+    return url._replace(netloc="www.kaggle.com")
+
+
+def _file_url_path(text: str) -> str:
+    from urllib.request import url2pathname
+
+    url = urlsplit(text)
+    if url.netloc not in ("", "localhost"):
+        raise HandleError(
+            f"{text!r} names a file on host {url.netloc!r}.", hint="Use a path of this machine.", handle=text
+        )
+    return url2pathname(url.path)

@@ -1,0 +1,1 @@
+"""A hub that serves models from a folder."""
