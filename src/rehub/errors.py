@@ -19,6 +19,7 @@
     ├── PublishError
     ├── DependencyError (ImportError)               a library is missing, too old, or the wrong one
     └── UsageError (RuntimeError)                   right call, wrong place or time
+        └── NoConfigError (NotImplementedError)     a layer that Keras cannot write down; Keras looks for that class
 
 Each also is the built-in class that callers of tensorflow_hub catch at the same place.
 """
@@ -28,9 +29,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def _restore(cls: type[HubError], state: dict[str, Any]) -> HubError:
-    error = cls.__new__(cls, state["message"])
-    error.args = (state["message"],)
+def _restore(cls: type[HubError], args: tuple[Any, ...], state: dict[str, Any]) -> HubError:
+    error = cls.__new__(cls, *args)
+    error.args = args
     error.__dict__.update(state)
     return error
 
@@ -54,16 +55,16 @@ class HubError(Exception):
         for name in facts:
             if not hasattr(type(self), name):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
-        super().__init__(message)
+        super().__init__(f"{message} {hint}" if hint else message)
         self.message = message
         self.hint = hint
         self.__dict__.update(facts)
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), dict(self.__dict__))
+        return _restore, (type(self), self.args, dict(self.__dict__))
 
 
 class HandleError(HubError, ValueError):
@@ -166,3 +167,7 @@ class DependencyError(HubError, ImportError):
 
 class UsageError(HubError, RuntimeError):
     """A correct call at a place or time where it cannot work."""
+
+
+class NoConfigError(UsageError, NotImplementedError):
+    """A layer cannot be written down, because its model is an object in memory."""

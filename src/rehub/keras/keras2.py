@@ -1,0 +1,67 @@
+"""`KerasLayer` for Keras 2: ``tf_keras``, or the Keras of TensorFlow 2.15."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from rehub.errors import DependencyError
+from rehub.keras.layer import HubLayer
+from rehub.runtime import tf_private
+
+if hasattr(tf.keras, "version"):  # then tf.keras is Keras 3
+    try:
+        import tf_keras as keras
+    except ImportError as error:
+        raise DependencyError(
+            "A Keras 2 layer was asked for, and tf_keras is not installed.",
+            hint="Run: pip install tf_keras (in the version of your TensorFlow).",
+            package="tf_keras",
+        ) from error
+else:
+    keras = tf.keras
+
+
+@keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
+class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
+    """Wraps a SavedModel (or a TF1 Hub model) as a Keras 2 layer; see `rehub.KerasLayer`."""
+
+    def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {"autocast": False, **kwargs}
+
+    def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
+        if weight.name in {other.name for other in self._raw_weights()}:
+            tf_private.rename_variable(weight, f"{weight.name.partition(':')[0]}_{len(self._raw_weights())}:0")
+        self.add_weight(
+            name=weight.name,
+            shape=weight.shape,
+            dtype=weight.dtype,
+            trainable=weight.trainable if trainable is None else trainable,
+            getter=lambda *_, **__: weight,
+        )
+
+    def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
+        self.add_loss(loss)
+
+    def _raw_weights(self) -> list[Any]:
+        return [*self._trainable_weights, *self._non_trainable_weights]
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """Runs the model; ``training`` may be a bool or, in graphs, a scalar bool tensor."""
+        if training is None:
+            training = keras.backend.learning_phase()
+        return self._run(inputs, training)
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer; Python lists of numbers or strings become one tensor."""
+        return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The declared ``output_shape`` behind the batch size; without one, what Keras finds by tracing."""
+        declared = self._options.output_shape
+        if declared is None:
+            return super().compute_output_shape(input_shape)
+        batch = tf.TensorShape(tf.nest.flatten(input_shape)[:1])
+        return tf.nest.map_structure(batch.concatenate, declared)

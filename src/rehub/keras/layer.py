@@ -1,0 +1,475 @@
+"""The part of `KerasLayer` that knows no Keras: what the layer accepts, what it calls, and its configuration.
+
+`keras3` and `keras2` join it with the layer class of their Keras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rehub.errors import HubError, NoConfigError, SignatureError
+from rehub.keras import embedding, keras_private, weight_files
+from rehub.keras.inputs import InputConverter, explain_mismatch
+from rehub.runtime import reusable, tf_private
+from rehub.runtime.load import apply_changes, changed_values, load
+from rehub.runtime.tf_version import import_tensorflow
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The constructor's arguments, apart from handle and Keras' own.
+
+    Attributes are those of `KerasLayer`; a dataclass, so that no Keras wraps or tracks them.
+    """
+
+    arguments: Mapping[str, Any]
+    tags: tuple[str, ...] | None
+    signature: str | None
+    signature_outputs_as_dict: bool | None
+    output_key: str | None
+    output_shape: Any
+    load_options: Any
+    allow_signature_training: bool
+    embed_saved_model: bool
+
+    def __post_init__(self) -> None:
+        if self.signature and (self.output_key is not None) == bool(self.signature_outputs_as_dict):
+            raise SignatureError(
+                "When using a signature, either output_key or signature_outputs_as_dict=True should be set.",
+                hint="Set just one of them: output_key= gives one tensor, signature_outputs_as_dict=True all outputs.",
+            )
+        if not self.signature and self.signature_outputs_as_dict:
+            raise SignatureError(
+                "signature_outputs_as_dict is only valid if specifying a signature (or using a legacy TF1 Hub format).",
+                hint="Name the signature=, or leave signature_outputs_as_dict out.",
+            )
+
+
+class HubLayer:
+    """Loads a model and calls it; mixed into a Keras layer class, see `rehub.KerasLayer`."""
+
+    _handle: Any
+    _func: Any
+    _is_hub_module_v1: bool
+    trainable: bool
+
+    def __init__(
+        self,
+        handle: Any,
+        trainable: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        _sentinel: None = None,
+        tags: Any = None,
+        signature: str | None = None,
+        signature_outputs_as_dict: bool | None = None,
+        output_key: str | None = None,
+        output_shape: Any = None,
+        load_options: Any = None,
+        *,
+        allow_signature_training: bool = False,
+        embed_saved_model: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if _sentinel is not None:
+            raise SignatureError(
+                "KerasLayer takes at most three positional arguments: handle, trainable, arguments.",
+                hint="Pass the others by name.",
+            )
+        import_tensorflow()
+        self._handle = handle
+        self._func = _resolve_object(handle, tags, load_options)
+        self._is_hub_module_v1 = getattr(self._func, "_is_hub_module_v1", False)
+        if self._is_hub_module_v1:
+            signature = signature or "default"
+            if not signature_outputs_as_dict:
+                output_key = output_key or "default"
+        self._options = Options(
+            arguments=dict(arguments or {}),
+            tags=None if tags is None else (tags,) if isinstance(tags, str) else tuple(sorted(tags)),
+            signature=signature,
+            signature_outputs_as_dict=signature_outputs_as_dict,
+            output_key=_single_output(self._func, signature)
+            if _wants_single(signature, output_key, signature_outputs_as_dict)
+            else output_key,
+            output_shape=_as_shapes(output_shape),
+            load_options=load_options,
+            allow_signature_training=allow_signature_training,
+            embed_saved_model=embed_saved_model,
+        )
+        self._callable = _choose_callable(self._func, signature, self._name_for_humans())
+        self._has_training_argument = not signature and reusable.has_training_argument(self._callable)
+        self._traces = [f.structured_input_signature for f in self._call_functions()]
+        self._convert_inputs = InputConverter(self._input_specs())
+        self._setup_layer(trainable, **kwargs)
+
+    def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
+        """Starts the Keras layer, then hands it the variables and the losses of the loaded object."""
+        super().__init__(trainable=trainable, **self._keras_arguments(kwargs))  # type: ignore[call-arg]
+        trainable_variables, other_variables = self._find_variables()
+        for variable in trainable_variables:
+            self._add_existing_weight(variable, trainable=True)
+        for variable in other_variables:
+            self._add_existing_weight(variable, trainable=False)
+        for loss in reusable.regularization_losses_of(self._func):
+            self._add_existing_loss(self._call_loss_if_trainable(loss))
+
+    def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the Keras layer's own constructor."""
+        raise NotImplementedError
+
+    def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
+        """Makes a variable of the loaded object a weight of this layer, without a copy."""
+        raise NotImplementedError
+
+    def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
+        """Makes a loss of the loaded object a loss of this layer that is counted once, however often it is called."""
+        raise NotImplementedError
+
+    def _call_loss_if_trainable(self, loss: Callable[[], Any]) -> Callable[[], Any]:
+        """Returns a function that gives the loss while the layer is trainable, else zero."""
+        tf = import_tensorflow()
+
+        def value() -> Any:
+            # The loss must be a free variable here: tf_keras cannot save a model whose losses have default arguments.
+            return loss() if self.trainable else tf.constant(0.0)
+
+        return value
+
+    @property
+    def resolved_object(self) -> Any:
+        """The loaded object; after training, `tf.saved_model.save` writes it with the tuned values."""
+        return self._func
+
+    def _run(self, inputs: Any, training: Any) -> Any:
+        """Calls the model: converts inputs, chooses the trace, unwraps the output.
+
+        Args:
+            inputs: What the user passed.
+            training: The model's mode as bool or scalar bool tensor; only a trainable layer trains.
+        """
+        try:
+            self._check_trainability()
+            inputs = self._convert_inputs(inputs)
+            with self._recording(inputs):
+                result = self._call_in_mode(inputs, training)
+            return self._apply_output_shape_if_set(inputs, self._select_output(result))
+        except HubError as error:
+            keras_private.keep_as_it_is(error)
+            raise
+
+    def _call_in_mode(self, inputs: Any, training: Any) -> Any:
+        keywords = dict(self._options.arguments)
+        positional: list[Any] = []
+        if self._options.signature and isinstance(inputs, Mapping):
+            keywords.update(inputs)
+        elif self._options.signature and len(self._traces[0][1]) == 1:
+            keywords[next(iter(self._traces[0][1]))] = inputs
+        else:
+            positional.append(inputs)
+        if not self._has_training_argument:
+            return self._invoke(positional, keywords)
+        if not self.trainable:
+            return self._invoke(positional, {**keywords, "training": False})
+        if isinstance(training, (bool, int, type(None))):
+            return self._invoke(positional, {**keywords, "training": bool(training)})
+        tf = import_tensorflow()
+        return tf.cond(
+            tf.cast(training, tf.bool),
+            functools.partial(self._invoke, positional, {**keywords, "training": True}),
+            functools.partial(self._invoke, positional, {**keywords, "training": False}),
+        )
+
+    def _invoke(self, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        try:
+            return self._callable(*positional, **keywords)
+        except ValueError as error:
+            if not tf_private.is_no_matching_trace(error):
+                raise
+            message, hint = explain_mismatch(self._name_for_humans(), positional[0], keywords, self._traces)
+        except TypeError as error:
+            if not self._options.signature:
+                raise
+            message, hint = f"{error}", f"Signature: {self._signature_line()}"
+        raise SignatureError(
+            message, hint=hint, handle=self._name_for_humans(), available=tuple(map(str, self._traces))
+        )
+
+    def _recording(self, inputs: Any) -> contextlib.AbstractContextManager[None]:
+        """Hides a frozen layer from tapes that ask for no gradient through it.
+
+        Tapes watch every trainable variable that is read, also those of a frozen model, and would keep all its
+        activations for gradients that nobody asks for. A tape that watches an input, or that was told to watch one of
+        the variables, still records.
+        """
+        if self.trainable or not tf_private.may_record():
+            return contextlib.nullcontext()
+        tf = import_tensorflow()
+        tensors = [tensor for tensor in tf.nest.flatten(inputs, expand_composites=True) if tf.is_tensor(tensor)]
+        handles = [variable.handle for variable in self._raw_weights() if hasattr(variable, "handle")]
+        return contextlib.nullcontext() if tf_private.is_watched([*tensors, *handles]) else tf_private.stop_recording()
+
+    def _raw_weights(self) -> list[Any]:
+        """The ``tf.Variable`` objects behind the layer's weights, trainable ones first."""
+        raise NotImplementedError
+
+    def _select_output(self, result: Any) -> Any:
+        key = self._options.output_key
+        if not key:
+            return result
+        if not isinstance(result, Mapping):
+            raise SignatureError(
+                f"output_key is {key!r}, but the output is no dict: {type(result).__name__}.",
+                hint="Leave output_key out.",
+            )
+        if key not in result:
+            raise SignatureError(
+                f"KerasLayer output does not contain the output key {key} (available: {', '.join(map(str, result))}).",
+                hint="Use one of those as output_key.",
+                available=tuple(map(str, result)),
+            )
+        return result[key]
+
+    def _apply_output_shape_if_set(self, inputs: Any, outputs: Any) -> Any:
+        """Tells TensorFlow the shape that the user declared; the batch size is that of the inputs."""
+        if self._options.output_shape is None:
+            return outputs
+        tf = import_tensorflow()
+        batch = tf.nest.flatten(inputs)[0].shape[0:1]
+
+        def declare(tensor: Any, shape: Any) -> Any:
+            tensor.set_shape(batch.concatenate(shape))
+            return tensor
+
+        return tf.nest.map_structure(declare, outputs, self._options.output_shape)
+
+    def _check_trainability(self) -> None:
+        """Refuses to train what cannot be trained. Subclasses may allow more.
+
+        Raises:
+            SignatureError: If the layer is trainable and comes from the TF1 Hub format or calls a signature.
+        """
+        if not self.trainable:
+            return
+        if self._is_hub_module_v1:
+            raise SignatureError(
+                "Setting hub.KerasLayer.trainable = True is unsupported when loading from the TF1 Hub format.",
+                hint="Use it with trainable=False.",
+            )
+        if self._options.signature and not self._options.allow_signature_training:
+            raise SignatureError(
+                "Setting hub.KerasLayer.trainable = True is unsupported when calling a SavedModel signature.",
+                hint="Pass allow_signature_training=True to train the variables that the signature uses; signatures "
+                "know no training mode, so dropout and batch normalisation run as in inference.",
+            )
+
+    def _find_variables(self) -> tuple[list[Any], list[Any]]:
+        if self._options.signature and self._options.allow_signature_training:
+            return reusable.split(reusable.function_variables(self._call_functions()))
+        return reusable.variables_of(self._func)
+
+    def _call_functions(self) -> list[Any]:
+        """The concrete functions that a call may run."""
+        if self._options.signature:
+            return [self._callable] if hasattr(self._callable, "structured_input_signature") else []
+        return reusable.concrete_functions(self._func)
+
+    def _input_specs(self) -> list[Any]:
+        if self._options.signature:
+            specs = [keywords for _, keywords in self._traces]
+            return specs + [next(iter(s.values())) for s in specs if len(s) == 1]
+        return [positional[0] for positional, _ in self._traces if positional]
+
+    @functools.cached_property
+    def _xla_compiles(self) -> bool:
+        functions = self._call_functions()
+        return bool(functions) and reusable.xla_can_compile(functions)
+
+    def _name_for_humans(self) -> str:
+        return self._handle if isinstance(self._handle, str) else type(self._handle).__name__
+
+    def _signature_line(self) -> str:
+        return next(
+            (line for line in reusable.signature_table(self._func) if line.startswith(f"{self._options.signature}(")),
+            "",
+        )
+
+    def _handle_config(self) -> dict[str, Any]:
+        """The part of the configuration that says where the model is.
+
+        Raises:
+            NoConfigError: If the layer was made from an object and does not embed it.
+        """
+        if self._options.embed_saved_model:
+            handle = self._handle if isinstance(self._handle, str) else None
+            return {"handle": handle, "embed_saved_model": True, "saved_model": embedding.pack(self._handle)}
+        if not isinstance(self._handle, str):
+            raise NoConfigError(
+                "Can only generate a valid config for `hub.KerasLayer(handle, ...)` that uses a string `handle`.\n\n"
+                f"Got `type(handle)`: {type(self._handle)}.",
+                hint="Make the layer from a path or URL, or pass embed_saved_model=True.",
+            )
+        return {"handle": self._handle}
+
+    def _call_config(self) -> dict[str, Any]:
+        """The part of the configuration that says how the model is called.
+
+        Raises:
+            SignatureError: If ``arguments`` cannot be written as JSON.
+        """
+        for key, value in self._options.arguments.items():
+            try:
+                json.dumps(value)
+            except TypeError as error:
+                raise SignatureError(
+                    f"`hub.KerasLayer(..., arguments)` contains non json-serializable values in key: {key}: {error}.",
+                    hint="Use numbers, strings, lists and dicts.",
+                ) from error
+        chosen = {
+            "arguments": dict(self._options.arguments) or None,
+            "tags": None if self._options.tags is None else list(self._options.tags),
+            "signature": self._options.signature,
+            "signature_outputs_as_dict": self._options.signature_outputs_as_dict,
+            "output_key": self._options.output_key,
+            "output_shape": _from_shapes(self._options.output_shape),
+            "allow_signature_training": self._options.allow_signature_training or None,
+        }
+        return {key: value for key, value in chosen.items() if value is not None}
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration that `from_config` takes, JSON-serializable.
+
+        Raises:
+            NoConfigError: If the layer was made from an object and does not embed it.
+            SignatureError: If ``arguments`` cannot be written as JSON.
+        """
+        return {**self._keras_config(), **self._handle_config(), **self._call_config()}
+
+    def _keras_config(self) -> dict[str, Any]:
+        """The configuration of the Keras layer underneath."""
+        config: dict[str, Any] = super().get_config()  # type: ignore[misc]
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Makes the layer that a configuration describes."""
+        config = dict(config)
+        packed = config.pop("saved_model", None)
+        if packed is None:
+            return super().from_config(config)  # type: ignore[misc]
+        folder = embedding.unpack(packed)
+        layer = super().from_config({**config, "handle": str(folder)})  # type: ignore[misc]
+        embedding.remove_with(layer.resolved_object, folder)
+        return layer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as the handle, plus the variables that differ from the published ones."""
+        config = {**self._keras_config(), **self._call_config()}
+        if self._options.embed_saved_model:
+            return type(self).from_config, ({**config, **self._handle_config()},)
+        loaded_here = isinstance(self._handle, str)
+        changes = changed_values(self._func, self._handle, self._options.tags) if loaded_here else {}
+        return _restore, (type(self), {**config, "handle": self._handle}, changes)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes all variables into a Keras weights file, also strings, which HDF5 cannot hold as they are."""
+        for place, variable in enumerate(self._raw_weights()):
+            value = variable.numpy()
+            store[str(place)] = weight_files.encode(value) if value.dtype == object else value
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote.
+
+        Raises:
+            FormatError: If the file holds another number of variables, or other shapes.
+        """
+        weight_files.load(store, self._raw_weights(), self._name_for_humans())
+
+
+def _restore(cls: type[HubLayer], config: dict[str, Any], changes: dict[int, Any]) -> Any:
+    layer = cls.from_config(config)
+    apply_changes(layer.resolved_object, changes)
+    return layer
+
+
+def _resolve_object(handle: Any, tags: Any, load_options: Any) -> Any:
+    if not callable(handle) and not reusable.signatures_of(handle):
+        return load(handle, tags=tags, options=load_options)
+    for name, value in (("tags", tags), ("load_options", load_options)):
+        if value is not None:
+            raise SignatureError(
+                f"Passing a callable handle is mutually exclusive with setting {name}.",
+                hint=f"Pass {name} to hub.load, where the object comes from.",
+            )
+    return handle
+
+
+def _wants_single(signature: str | None, output_key: str | None, as_dict: bool | None) -> bool:
+    return bool(signature) and output_key is None and not as_dict
+
+
+def _single_output(obj: Any, signature: str | None) -> str | None:
+    """The name of a signature's only output, so that users need not say it."""
+    function = reusable.signatures_of(obj).get(signature or "")
+    outputs = getattr(function, "structured_outputs", None)
+    if not isinstance(outputs, Mapping):
+        return None
+    if len(outputs) == 1:
+        return str(next(iter(outputs)))
+    raise SignatureError(
+        "When using a signature, either output_key or signature_outputs_as_dict=True should be set. "
+        f"Signature {signature!r} has the outputs {', '.join(outputs)}.",
+        hint="Choose one of them with output_key=, or take all with signature_outputs_as_dict=True.",
+        available=tuple(outputs),
+    )
+
+
+def _choose_callable(obj: Any, signature: str | None, name: str) -> Callable[..., Any]:
+    table = "; ".join(reusable.signature_table(obj)) or "none"
+    available = tuple(reusable.signatures_of(obj))
+    if signature:
+        function = reusable.signatures_of(obj).get(signature)
+        if function is None:
+            raise SignatureError(
+                f"Unknown signature {signature} in {name} (available signatures: {table}).",
+                hint="Choose one of these with signature=.",
+                handle=name,
+                available=available,
+            )
+        chosen: Callable[..., Any] = function
+        return chosen
+    if callable(obj):
+        # The attribute, not the object: restored functions hang on the instance and know their arguments.
+        call: Callable[..., Any] = obj if not hasattr(type(obj), "__call__") else obj.__call__  # noqa: B004
+        return call
+    raise SignatureError(
+        f"{name} is not callable, and no signature was chosen (available signatures: {table}).",
+        hint="Choose one of these with signature= and output_key=.",
+        handle=name,
+        available=available,
+    )
+
+
+def _as_shapes(shapes: Any) -> Any:
+    """Turns a shape, or a nest of shapes, without batch dimension into ``tf.TensorShape`` leaves."""
+    tf = import_tensorflow()
+    if shapes is None or isinstance(shapes, tf.TensorShape):
+        return shapes
+    if isinstance(shapes, Mapping):
+        return {key: _as_shapes(shape) for key, shape in shapes.items()}
+    if all(dim is None or isinstance(dim, int) for dim in shapes):
+        return tf.TensorShape(shapes)
+    return type(shapes)(_as_shapes(shape) for shape in shapes)
+
+
+def _from_shapes(shapes: Any) -> Any:
+    tf = import_tensorflow()
+    if isinstance(shapes, tf.TensorShape):
+        return shapes.as_list()
+    if isinstance(shapes, Mapping):
+        return {key: _from_shapes(shape) for key, shape in shapes.items()}
+    return shapes if shapes is None else [_from_shapes(shape) for shape in shapes]

@@ -1,0 +1,144 @@
+"""The interface of a Reusable SavedModel, read off any callable object.
+
+Source: the Reusable SavedModel interface (``__call__``, ``variables``, ``trainable_variables``,
+``regularization_losses``).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rehub.errors import SignatureError
+from rehub.runtime import tf_private
+
+
+def variables_of(obj: Any) -> tuple[list[Any], list[Any]]:
+    """Returns the trainable and the other variables of an object, in its own order.
+
+    An absent list is an empty one. An object that has neither list (a plain ``tf.Module`` that was saved and loaded) is
+    searched: the variables that its functions use, trainable where they were created so.
+    """
+    if not hasattr(obj, "variables") and not hasattr(obj, "trainable_variables"):
+        return split(function_variables(concrete_functions(obj)))
+    trainable = list(getattr(obj, "trainable_variables", None) or [])
+    known = {id(variable) for variable in trainable}
+    others = [variable for variable in getattr(obj, "variables", None) or [] if id(variable) not in known]
+    return unique(trainable), unique(others)
+
+
+def split(variables: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Splits variables by their own ``trainable`` mark."""
+    variables = list(variables)
+    return [v for v in variables if v.trainable], [v for v in variables if not v.trainable]
+
+
+def unique(variables: Iterable[Any]) -> list[Any]:
+    """Drops what comes twice, by identity."""
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def function_variables(functions: Iterable[Any]) -> list[Any]:
+    """The variables that concrete functions use, each once."""
+    return unique(variable for function in functions for variable in function.variables)
+
+
+def regularization_losses_of(obj: Any) -> list[Callable[[], Any]]:
+    """Returns the zero-argument functions that each give one scalar loss.
+
+    Raises:
+        SignatureError: If an entry cannot be called.
+    """
+    losses = list(getattr(obj, "regularization_losses", None) or [])
+    for loss in losses:
+        if not callable(loss):
+            raise SignatureError(
+                f"regularization_losses holds {loss!r}, which cannot be called.",
+                hint="Let it hold functions without arguments that return one scalar each; export the model again.",
+            )
+    return losses
+
+
+def concrete_functions(obj: Any) -> list[Any]:
+    """The traces behind ``obj.__call__``; empty for plain Python callables."""
+    call = getattr(obj, "__call__", None)  # noqa: B004 - the attribute itself is wanted
+    restored = getattr(call, "concrete_functions", None)
+    if restored is not None:
+        return list(restored)
+    if hasattr(call, "function_spec") or hasattr(call, "get_concrete_function"):
+        listing = getattr(call, "_list_all_concrete_functions", None)
+        return list(listing()) if listing is not None else []
+    return []
+
+
+def parameters_of(call: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The named parameters of a callable; empty when Python cannot tell."""
+    try:
+        return inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def has_training_argument(call: Callable[..., Any]) -> bool:
+    """Whether ``training=`` may be passed by name."""
+    parameter = parameters_of(call).get("training")
+    return parameter is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+
+
+def signatures_of(obj: Any) -> Mapping[str, Any]:
+    """The serving signatures of a loaded SavedModel; empty if it has none."""
+    signatures = getattr(obj, "signatures", None)
+    return signatures if isinstance(signatures, Mapping) else {}
+
+
+def signature_table(obj: Any) -> tuple[str, ...]:
+    """One readable line per signature, with its inputs and outputs."""
+    return tuple(
+        f"{name}({_fields(function.structured_input_signature[1])}) -> {{{_fields(function.structured_outputs)}}}"
+        for name, function in signatures_of(obj).items()
+    )
+
+
+def _fields(specs: Any) -> str:
+    if not isinstance(specs, Mapping):
+        return describe_spec(specs)
+    return ", ".join(f"{name}: {describe_spec(spec)}" for name, spec in specs.items())
+
+
+def describe_spec(spec: Any) -> str:
+    """Writes a TensorSpec-like value as ``float32[?, 64]``, a nest of them as Python would, others as their repr."""
+    if isinstance(spec, Mapping):
+        return "{" + ", ".join(f"{key!r}: {describe_spec(value)}" for key, value in spec.items()) + "}"
+    if isinstance(spec, (list, tuple)):
+        left, right = ("[", "]") if isinstance(spec, list) else ("(", ")")
+        return left + ", ".join(map(describe_spec, spec)) + right
+    if not hasattr(spec, "shape") or not hasattr(spec, "dtype"):
+        return repr(spec)
+    kind = type(spec).__name__
+    prefix = "ragged " if kind.startswith("Ragged") else "sparse " if kind.startswith("Sparse") else ""
+    rank = getattr(spec.shape, "rank", None) if hasattr(spec.shape, "rank") else len(spec.shape)
+    dims = "..." if rank is None else ", ".join("?" if dim is None else str(dim) for dim in spec.shape)
+    dtype = getattr(spec.dtype, "name", str(spec.dtype))
+    return f"{prefix}{dtype}[{dims}]"
+
+
+def xla_can_compile(functions: Sequence[Any]) -> bool:
+    """Whether XLA has a kernel for every op that these concrete functions and all they call may run, and no strings."""
+    import tensorflow as tf
+
+    kernels: dict[str, bool] = {}
+    for function in functions:
+        definition = function.graph.as_graph_def()
+        nodes = [*definition.node, *(node for body in definition.library.function for node in body.node_def)]
+        library = {body.signature.name for body in definition.library.function}
+        for node in nodes:
+            if any(attr.type == tf.string.as_datatype_enum for attr in node.attr.values()):
+                return False
+            if node.op in library:
+                continue
+            if node.op not in kernels:
+                kernels[node.op] = tf_private.has_xla_kernel(node.op)
+            if not kernels[node.op]:
+                return False
+    return True
