@@ -51,6 +51,11 @@ class HubError(Exception):
     message: str
     hint: str
 
+    # AutoGraph and Keras replace errors that pass through them by copies, or by another class, without the fields. They
+    # leave those alone that bear these marks.
+    ag_pass_through = True
+    _keras_call_info_injected = True
+
     def __init__(self, message: str, *, hint: str = "", **facts: Any) -> None:
         for name in facts:
             if not hasattr(type(self), name):

@@ -42,7 +42,7 @@ def _convert(value: Any, specs: list[Any]) -> Any:
         nested = [s for s in specs if isinstance(s, (list, tuple)) and len(s) == len(value)]
         if nested or (any(map(_is_array, value)) and not specs) or any(map(_is_symbolic_or_tensor, value)):
             items = [_convert(item, [s[place] for s in nested]) for place, item in enumerate(value)]
-            return items if isinstance(value, list) else type(value)(items)
+            return type(nested[0] if nested else value)(items)  # Keras and tf.data turn lists into tuples
     return _convert_leaf(value, [s for s in specs if hasattr(s, "dtype")])
 
 
@@ -56,6 +56,8 @@ def _convert_leaf(value: Any, specs: list[Any]) -> Any:
         value = _to_tensor(value, next(iter(dtypes)) if len(dtypes) == 1 else None, specs)
     if not tf.is_tensor(value) or value.dtype in dtypes or not value.dtype.is_floating:
         return value
+    if type(value).__name__ == "KerasTensor":
+        return value  # Keras 2 would put a layer for the cast in front of this one; it is cast inside
     floating = [dtype for dtype in dtypes if dtype.is_floating]
     return tf.cast(value, floating[0]) if len(floating) == 1 else value
 

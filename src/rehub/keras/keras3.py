@@ -116,7 +116,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """Traces the model on symbolic inputs."""
         specs = tf.nest.map_structure(_tensor_spec, inputs)
-        traced = tf.function(lambda x: self._run(x, training)).get_concrete_function(specs)
+        traced = tf.function(lambda x: self._run(x, training), autograph=False).get_concrete_function(specs)
         return tf.nest.map_structure(_keras_tensor, traced.structured_outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -11,11 +11,3 @@ def is_loading_in_safe_mode() -> bool:
     from keras.src.saving import serialization_lib
 
     return bool(serialization_lib.in_safe_mode())
-
-
-def keep_as_it_is(error: Exception) -> None:
-    """Stops both Keras versions from replacing an error by a copy that has lost its fields.
-
-    Keras marks in this way what it has wrapped already.
-    """
-    error._keras_call_info_injected = True  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rehub.errors import HubError, NoConfigError, SignatureError
-from rehub.keras import embedding, keras_private, weight_files
+from rehub.errors import NoConfigError, SignatureError
+from rehub.keras import embedding, weight_files
 from rehub.keras.inputs import InputConverter, explain_mismatch
 from rehub.runtime import reusable, tf_private
 from rehub.runtime.load import apply_changes, changed_values, load
@@ -152,15 +152,11 @@ class HubLayer:
             inputs: What the user passed.
             training: The model's mode as bool or scalar bool tensor; only a trainable layer trains.
         """
-        try:
-            self._check_trainability()
-            inputs = self._convert_inputs(inputs)
-            with self._recording(inputs):
-                result = self._call_in_mode(inputs, training)
-            return self._apply_output_shape_if_set(inputs, self._select_output(result))
-        except HubError as error:
-            keras_private.keep_as_it_is(error)
-            raise
+        self._check_trainability()
+        inputs = self._convert_inputs(inputs)
+        with self._recording(inputs):
+            result = self._call_in_mode(inputs, training)
+        return self._apply_output_shape_if_set(inputs, self._select_output(result))
 
     def _call_in_mode(self, inputs: Any, training: Any) -> Any:
         keywords = dict(self._options.arguments)
@@ -187,17 +183,13 @@ class HubLayer:
     def _invoke(self, positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:
             return self._callable(*positional, **keywords)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             if not tf_private.is_no_matching_trace(error):
                 raise
+            if self._options.signature:
+                positional = [keywords]
             message, hint = explain_mismatch(self._name_for_humans(), positional[0], keywords, self._traces)
-        except TypeError as error:
-            if not self._options.signature:
-                raise
-            message, hint = f"{error}", f"Signature: {self._signature_line()}"
-        raise SignatureError(
-            message, hint=hint, handle=self._name_for_humans(), available=tuple(map(str, self._traces))
-        )
+        raise SignatureError(message, hint=hint, handle=self._name_for_humans(), available=tuple(map(str, self._traces)))
 
     def _recording(self, inputs: Any) -> contextlib.AbstractContextManager[None]:
         """Hides a frozen layer from tapes that ask for no gradient through it.

@@ -11,7 +11,7 @@ from rehub import handle as handles
 from rehub.errors import FormatError, HandleError, SignatureError
 from rehub.model import model_info
 from rehub.resolvers.chain import resolve
-from rehub.runtime import tf_private
+from rehub.runtime import reusable, tf_private
 from rehub.runtime.tf_version import import_tensorflow
 
 _MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -64,8 +64,11 @@ def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, opti
     tags = None if tags is None else sorted(tags)
     if handles.parse(path).kind is handles.Kind.PATH:
         _check_tags(text, Path(path), tags)
+    if handles.parse(text).kind is handles.Kind.PATH:
+        text = os.path.abspath(path)  # noqa: PTH100 - the object outlives the current folder, and may leave the process
     obj = tf.saved_model.load(path, tags=tags, options=options)
     _remember_origin(obj, text, tags)
+    _keep_default_signature(obj)
     obj._is_hub_module_v1 = is_tf1_hub
     return obj
 
@@ -85,6 +88,13 @@ def _check_tags(handle: str, path: Path, tags: Sequence[str] | None) -> None:
         handle=handle,
         available=tuple(str(sorted(tag_set)) for tag_set in available),
     )
+
+
+def _keep_default_signature(obj: Any) -> None:
+    """Lets ``tf.saved_model.save(obj, folder)`` write ``serving_default`` again, which it would drop otherwise."""
+    function = reusable.signatures_of(obj).get("serving_default")
+    if function is not None and not hasattr(obj, "_default_save_signature"):
+        obj._default_save_signature = function
 
 
 def _remember_origin(obj: Any, handle: str, tags: Sequence[str] | None) -> None:

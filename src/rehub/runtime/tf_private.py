@@ -65,7 +65,7 @@ def reachable_variables(obj: Any) -> Iterator[Any]:
 
 def is_no_matching_trace(error: Exception) -> bool:
     """Whether a restored function says that no trace fits the call; TensorFlow has no exception class for it."""
-    return isinstance(error, ValueError) and "Could not find matching concrete function" in str(error)
+    return "Could not find matching concrete function" in str(error) or "Binding inputs to tf.function" in str(error)
 
 
 def rename_variable(variable: Any, name: str) -> None:

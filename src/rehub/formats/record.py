@@ -1,0 +1,141 @@
+"""Records of the cache: what a cached model is and where it came from, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from rehub.errors import FormatError
+
+_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One cached model.
+
+    Attributes:
+        location: The canonical URL by which it was asked for.
+        url: Where its bytes came from in the end.
+        etag: As the server gave it; empty if it gave none.
+        archive_sha256: Of the archive.
+        archive_bytes: Its size.
+        files: Name in the model folder, with ``/``, to its size in bytes and its sha256.
+        time_s: When it was fetched, in seconds since 1970.
+    """
+
+    location: str
+    url: str
+    etag: str
+    archive_sha256: str
+    archive_bytes: int
+    files: Mapping[str, tuple[int, str]]
+    time_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Latest:
+    """Which cached model an unversioned handle stands for.
+
+    Attributes:
+        location: The unversioned URL.
+        leaf: The folder of the model, relative to the cache folder, with ``/``.
+        leaf_location: The location in the record of that model.
+        etag: What the server gave when it answered the unversioned URL itself; empty if it redirected.
+        time_s: When the server was asked, in seconds since 1970.
+    """
+
+    location: str
+    leaf: str
+    leaf_location: str
+    etag: str
+    time_s: float
+
+
+def write_record(record: Record) -> bytes:
+    """Returns a record as JSON."""
+    return _dump({**dataclasses.asdict(record), "files": {k: list(v) for k, v in record.files.items()}})
+
+
+def read_record(data: bytes) -> Record:
+    """Reads a record.
+
+    Raises:
+        FormatError: If it is damaged, or of a newer format.
+    """
+    values = _load(data)
+    try:
+        files = {str(name): (_number(size), _text(sha256)) for name, (size, sha256) in values["files"].items()}
+        return Record(
+            _text(values["location"]),
+            _text(values["url"]),
+            _text(values["etag"]),
+            _text(values["archive_sha256"]),
+            _number(values["archive_bytes"]),
+            files,
+            _time(values["time"]),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(error) from error
+
+
+def write_latest(latest: Latest) -> bytes:
+    """Returns a pointer as JSON."""
+    return _dump(dataclasses.asdict(latest))
+
+
+def read_latest(data: bytes) -> Latest:
+    """Reads a pointer.
+
+    Raises:
+        FormatError: If it is damaged, or of a newer format.
+    """
+    values = _load(data)
+    try:
+        return Latest(
+            _text(values["location"]),
+            _text(values["leaf"]),
+            _text(values["leaf_location"]),
+            _text(values["etag"]),
+            _time(values["time"]),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise _damaged(error) from error
+
+
+def _dump(values: dict[str, Any]) -> bytes:
+    time = datetime.fromtimestamp(values.pop("time_s"), timezone.utc).isoformat()
+    return json.dumps({"format": _VERSION, **values, "time": time}, indent=1, ensure_ascii=False).encode()
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(error) from error
+    if not isinstance(values, dict) or values.get("format") != _VERSION:
+        raise FormatError("the record of a cached model is of a format that this version of rehub does not know.")
+    return values
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} is no size")
+    return value
+
+
+def _time(value: object) -> float:
+    return datetime.fromisoformat(_text(value)).timestamp()
+
+
+def _damaged(error: Exception) -> FormatError:
+    return FormatError(f"the record of a cached model is damaged: {error}.")

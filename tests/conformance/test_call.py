@@ -1,0 +1,63 @@
+"""Promise: a layer computes what the loaded object computes."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+import rehub as hub
+from tests.conformance.build import assert_equal, symbolic_inputs
+from tests.conformance.models import IS_KERAS_3
+
+
+def test_layer_equals_loaded_object_when_called_eagerly(sample, path, make_layer):
+    expected = sample.direct(hub.load(path, **sample.load_options), sample.inputs, False)
+    assert_equal(make_layer()(sample.inputs), expected)
+
+
+def test_layer_equals_loaded_object_when_called_in_a_graph(sample, path, make_layer):
+    expected = sample.direct(hub.load(path, **sample.load_options), sample.inputs, False)
+    layer = make_layer()
+    assert_equal(tf.function(layer)(sample.inputs), expected)
+
+
+def test_symbolic_call_gives_dtypes_and_shapes_of_the_real_one(sample, make_layer):
+    layer = make_layer()
+    real = tf.nest.flatten(layer(sample.inputs))
+    symbolic = layer(symbolic_inputs(sample))
+    for one, other in zip(tf.nest.flatten(symbolic), real, strict=True):
+        assert tf.as_dtype(one.dtype) == other.dtype
+        assert tf.TensorShape(one.shape).is_compatible_with(other.shape)
+
+
+@pytest.mark.samples(lambda sample: sample.name in ("dense", "dropout", "face_features"))
+def test_training_mode_reaches_the_model_only_while_trainable(sample, path, make_layer):
+    layer = make_layer(trainable=True)
+    inference = sample.direct(hub.load(path), sample.inputs, False)
+    assert_equal(layer(sample.inputs, training=False), inference)
+    training = layer(sample.inputs, training=True)
+    assert float(tf.reduce_max(tf.abs(training - inference))) > 1e-4
+    assert_equal(make_layer()(sample.inputs, training=True), inference)
+
+
+def test_weights_are_those_of_the_model(sample, make_layer):
+    layer = make_layer(trainable=sample.trains)
+    if sample.trainable >= 0:
+        assert len(layer.trainable_weights) == (sample.trainable if sample.trains else 0)
+    if sample.others >= 0:
+        assert len(layer.non_trainable_weights) == sample.others
+    assert len(layer.losses) == sample.losses or not sample.trains
+    names = [weight.path if IS_KERAS_3 else weight.name for weight in layer.weights]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.samples(lambda sample: sample.single_input and not sample.ragged)
+def test_python_list_is_one_tensor(sample, make_layer):
+    layer = make_layer()
+    assert_equal(layer(sample.inputs.numpy().tolist()), layer(sample.inputs))
+
+
+@pytest.mark.samples(lambda sample: sample.single_input and not sample.ragged)
+def test_array_is_one_tensor(sample, make_layer):
+    layer = make_layer()
+    assert_equal(layer(sample.inputs.numpy()), layer(sample.inputs))

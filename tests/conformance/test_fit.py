@@ -1,0 +1,130 @@
+"""Promise: training changes what it may change, and equals training the same model natively."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import rehub as hub
+from tests.conformance.build import (
+    Head,
+    apply_state,
+    build,
+    data,
+    keras,
+    starts_trainable,
+    targets,
+    trains,
+    values,
+    width_of,
+)
+from tests.conformance.models import IS_KERAS_3, native_model
+
+
+def _sgd():
+    return keras.optimizers.SGD(0.001)
+
+
+def test_fit_changes_the_trainable_weights_and_nothing_else(sample, composition, state, make_layer):
+    layer = make_layer(trainable=starts_trainable(state))
+    model = build(sample, layer, composition)
+    apply_state(model, layer, state)
+    trainable = layer.trainable_weights
+    assert bool(trainable) == trains(state)
+    frozen = [v for v in layer.weights if all(v is not t for t in trainable)]
+    trainable_before, frozen_before = values(trainable), values(frozen)
+    model.compile(_sgd(), "mse")
+    before = float(model.evaluate(data(sample), verbose=0))
+    model.fit(data(sample), epochs=2, verbose=0)
+    assert float(model.evaluate(data(sample), verbose=0)) != before
+    changed = [not np.array_equal(a, b) for a, b in zip(trainable_before, values(trainable), strict=True)]
+    assert any(changed) == trains(state)
+    if not trains(state):
+        for old, new in zip(frozen_before, values(frozen), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.samples(lambda sample: sample.name == "sub_objects")
+def test_fit_trains_just_the_listed_subset(sample, make_layer):
+    layer = make_layer(trainable=True)
+    decoder = layer.resolved_object.decoder.kernel.numpy()
+    model = build(sample, layer, "functional")
+    model.compile(_sgd(), "mse")
+    model.fit(data(sample), verbose=0)
+    assert not np.array_equal(layer.resolved_object.encoder.kernel.numpy(), np.eye(3) * 2)
+    np.testing.assert_array_equal(layer.resolved_object.decoder.kernel.numpy(), decoder)
+
+
+@pytest.mark.samples(lambda sample: sample.trains and sample.deterministic)
+def test_fit_equals_a_tape_loop_on_the_loaded_object(sample, path, make_layer):
+    """The same three steps by hand on `hub.load`: forward in training mode, loss plus regularization, SGD."""
+    layer = make_layer(trainable=True)
+    model = build(sample, layer, "functional")
+    model.compile(_sgd(), "mse")
+    model.fit(data(sample), verbose=0, shuffle=False)
+
+    obj = hub.load(path, **sample.load_options)
+    reference = make_layer(trainable=True).__class__(obj, **{**sample.options, "trainable": True})
+    variables = [v.value if IS_KERAS_3 else v for v in reference.trainable_weights]
+    head = Head(width_of(sample, reference))
+    variables += [v.value if IS_KERAS_3 else v for v in head.trainable_weights]
+
+    @tf.function(autograph=False)  # a graph like Keras' own: eager sums of convolutions round differently
+    def step():
+        with tf.GradientTape() as tape:
+            predicted = head(sample.direct(obj, sample.inputs, True))
+            loss = tf.reduce_mean((predicted - targets()) ** 2)
+            for regularizer in getattr(obj, "regularization_losses", []):
+                loss += regularizer()
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(0.001 * tf.convert_to_tensor(gradient))
+
+    for _ in range(3):
+        step()
+    for one, other in zip(layer.trainable_weights, reference.trainable_weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=sample.noise)
+
+
+@pytest.mark.samples(lambda sample: sample.name == "dense")
+def test_fit_equals_the_native_keras_model(sample, make_layer):
+    layer = make_layer(trainable=True)
+    hub_model = build(sample, layer, "functional")
+    native = native_model()
+    twin = build(sample, native, "functional")
+    for model in (hub_model, twin):
+        model.compile(_sgd(), "mse")
+    histories = [m.fit(data(sample), epochs=5, shuffle=False, verbose=0).history["loss"] for m in (hub_model, twin)]
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    np.testing.assert_allclose(
+        hub_model.predict(sample.inputs, verbose=0), twin.predict(sample.inputs, verbose=0), rtol=1e-5, atol=1e-5
+    )
+    for one, other in zip(layer.trainable_weights, native.trainable_weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-5)
+    for one, other in zip(layer.non_trainable_weights, native.non_trainable_weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.samples(lambda sample: sample.trains)
+def test_two_applications_share_weights_and_count_losses_once(sample, make_layer):
+    layer = make_layer(trainable=True)
+    once = build(sample, layer, "functional")
+    losses, weights = len(once.losses), len(layer.weights)
+    outputs = layer(once.inputs if isinstance(sample.inputs, list) else once.input)
+    keras.Model(once.inputs, tf.nest.flatten(outputs)[0])
+    assert len(layer.losses) == losses == sample.losses
+    assert len(layer.weights) == weights
+
+
+@pytest.mark.samples(lambda sample: sample.losses > 0)
+def test_losses_follow_trainable(sample, make_layer, path):
+    layer = make_layer()
+    model = build(sample, layer, "functional")
+    assert sum(map(float, layer.losses)) == 0.0
+    layer.trainable = True
+    obj = hub.load(path)
+    expected = sum(float(loss()) for loss in obj.regularization_losses)
+    assert sum(map(float, layer.losses)) == pytest.approx(expected, rel=1e-6)
+    assert sum(map(float, model.losses)) == pytest.approx(expected, rel=1e-6)
+    layer.trainable = False
+    assert sum(map(float, layer.losses)) == 0.0

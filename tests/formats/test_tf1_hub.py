@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehub.errors import FormatError
+from rehub.formats import tf1_hub
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def test_is_tf1_hub_tells_modules_from_saved_models() -> None:
+    assert tf1_hub.is_tf1_hub(DATA / "tf1_hub/image")
+    assert not tf1_hub.is_tf1_hub(DATA / "saved_models/graphs")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is in version 0 of the TF1 Hub format; only version 3 is known"),
+        (b"\x08\x04", "is in version 4 of the TF1 Hub format"),
+        (b"\x08", "is not a module definition"),
+        (b"<!doctype html>", "is not a module definition"),
+    ],
+)
+def test_is_tf1_hub_refuses_other_versions(tmp_path: Path, data: bytes, reason: str) -> None:
+    (tmp_path / "tfhub_module.pb").write_bytes(data)
+    with pytest.raises(FormatError, match=reason) as caught:
+        tf1_hub.is_tf1_hub(tmp_path)
+    assert caught.value.path == str(tmp_path / "tfhub_module.pb")
+
+
+def test_is_tf1_hub_skips_fields_that_it_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "tfhub_module.pb").write_bytes(b"\x08\x03\x5a\x01x")
+    assert tf1_hub.is_tf1_hub(tmp_path)
+
+
+def test_is_tf1_hub_refuses_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "tfhub_module.pb").mkdir()
+    with pytest.raises(FormatError, match="cannot be read: Is a directory"):
+        tf1_hub.is_tf1_hub(tmp_path)
