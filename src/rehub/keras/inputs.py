@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rehub.errors import DependencyError
 from rehub.runtime.reusable import describe_spec
 
 
@@ -83,6 +84,30 @@ def _is_symbolic_or_tensor(value: Any) -> bool:
     import tensorflow as tf
 
     return bool(tf.is_tensor(value)) or type(value).__name__ == "KerasTensor"
+
+
+def refuse_foreign(inputs: Any, keras_version: int) -> None:
+    """Raises an error if an input is a symbolic tensor of the other Keras.
+
+    Raises:
+        DependencyError: It names the layer class to use instead.
+    """
+    leaves = (
+        inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    )
+    for leaf in leaves:
+        if not type(leaf).__name__.endswith("KerasTensor"):
+            continue
+        found = 3 if type(leaf).__module__ == "keras.src.backend.common.keras_tensor" else 2
+        if found != keras_version:
+            raise DependencyError(
+                f"The layer is one of Keras {keras_version}, its input one of Keras {found}.",
+                hint=f"Use rehub.keras.Keras{found}Layer, or make the whole model with Keras {keras_version}; "
+                "hub.KerasLayer follows tf.keras, which is Keras 2 if TF_USE_LEGACY_KERAS=1 is set.",
+                package="keras",
+                found=str(found),
+                required=str(keras_version),
+            )
 
 
 def difference(value: Any, spec: Any, name: str = "the input") -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from rehub.errors import DependencyError
+from rehub.keras.inputs import refuse_foreign
 from rehub.keras.layer import HubLayer
 from rehub.runtime import tf_private
 
@@ -26,7 +27,10 @@ else:
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
 class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
-    """Wraps a SavedModel (or a TF1 Hub model) as a Keras 2 layer; see `rehub.KerasLayer`."""
+    __doc__ = HubLayer.__doc__
+
+    def __repr__(self) -> str:
+        return f"<KerasLayer {self.name} of Keras 2; for 'import keras' use rehub.keras.Keras3Layer>"
 
     def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {"autocast": False, **kwargs}
@@ -56,6 +60,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer; Python lists of numbers or strings become one tensor."""
+        refuse_foreign(inputs, keras_version=2)
         return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

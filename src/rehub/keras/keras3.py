@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from rehub.errors import DependencyError, PolicyError
+from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import is_loading_in_safe_mode
 from rehub.keras.layer import HubLayer
 
@@ -28,7 +29,10 @@ _wrappers: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueD
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
 class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
-    """Wraps a SavedModel (or a TF1 Hub model) as a Keras 3 layer; see `rehub.KerasLayer`."""
+    __doc__ = HubLayer.__doc__
+
+    def __repr__(self) -> str:
+        return f"<KerasLayer {self.name} of Keras 3; for 'import tf_keras' use rehub.keras.Keras2Layer>"
 
     def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         kwargs = dict(kwargs)
@@ -107,6 +111,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer; Python lists of numbers or strings become one tensor here, since Keras 3 refuses them."""
+        refuse_foreign(inputs, keras_version=3)
         return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rehub.errors import NoConfigError, SignatureError
-from rehub.keras import embedding, weight_files
+from rehub.keras import embedding, shapes, target, weight_files
 from rehub.keras.inputs import InputConverter, explain_mismatch
 from rehub.runtime import reusable, tf_private
-from rehub.runtime.load import apply_changes, changed_values, load
+from rehub.runtime.load import apply_changes, changed_values
 from rehub.runtime.tf_version import import_tensorflow
 
 
@@ -51,7 +51,38 @@ class Options:
 
 
 class HubLayer:
-    """Loads a model and calls it; mixed into a Keras layer class, see `rehub.KerasLayer`."""
+    """Wraps a SavedModel, a TF1 Hub model or any callable object as a Keras layer.
+
+    The layer shares the variables of the loaded object: after training, ``tf.saved_model.save(layer.resolved_object,
+    path)`` writes a model with the tuned values. A layer that is not trainable runs in inference mode, and is not
+    recorded by gradient tapes that ask for no gradient through it.
+
+    Inputs are what the model was traced for: a tensor, or a list or dict of tensors, dense or ragged. Python lists of
+    numbers or strings become one tensor. Floating inputs are cast to the dtype of the traces.
+
+    Args:
+        handle: A path or a URL, see `rehub.resolve`; or an object: what `rehub.load` returned, or anything that can be
+            called and may have ``variables``, ``trainable_variables`` and ``regularization_losses``.
+        trainable: Whether the layer fine-tunes the model's ``trainable_variables``, adds its regularization losses,
+            and passes ``training=True`` on.
+        arguments: Further keyword arguments for every call, as the model's traces name them. JSON-serializable, if the
+            layer is to be saved.
+        tags: The tags of the graph to load, for models of TensorFlow 1 with several.
+        signature: The serving signature to call, instead of the object itself. ``"default"`` for the TF1 Hub format.
+        signature_outputs_as_dict: With a signature: whether the layer returns all outputs as a dict.
+        output_key: The output to return, if the model returns a dict. May be left out if a signature has just one.
+        output_shape: The shape of the output (or a nest of shapes) without batch size, where TensorFlow cannot tell.
+        load_options: A ``tf.saved_model.LoadOptions``.
+        allow_signature_training: Whether a trainable layer may train the variables that a TF2 signature uses.
+        embed_saved_model: Whether a ``.keras`` file, a configuration or a pickle holds the model itself, so that it
+            opens where the handle is out of reach.
+        **kwargs: ``name``, ``dtype``, ``input_shape`` and the like, for the Keras layer.
+
+    Raises:
+        SignatureError: If signature, output, tags or inputs do not fit the model; it lists those that do.
+        DependencyError: If TensorFlow or Keras is missing, too old, or another one than this layer is for.
+        HubError: What `rehub.load` raises, if the model cannot be had.
+    """
 
     _handle: Any
     _func: Any
@@ -82,7 +113,7 @@ class HubLayer:
             )
         import_tensorflow()
         self._handle = handle
-        self._func = _resolve_object(handle, tags, load_options)
+        self._func = target.resolve_object(handle, tags, load_options)
         self._is_hub_module_v1 = getattr(self._func, "_is_hub_module_v1", False)
         if self._is_hub_module_v1:
             signature = signature or "default"
@@ -93,15 +124,15 @@ class HubLayer:
             tags=None if tags is None else (tags,) if isinstance(tags, str) else tuple(sorted(tags)),
             signature=signature,
             signature_outputs_as_dict=signature_outputs_as_dict,
-            output_key=_single_output(self._func, signature)
-            if _wants_single(signature, output_key, signature_outputs_as_dict)
+            output_key=target.single_output(self._func, signature)
+            if target.wants_single(signature, output_key, signature_outputs_as_dict)
             else output_key,
-            output_shape=_as_shapes(output_shape),
+            output_shape=shapes.as_shapes(output_shape),
             load_options=load_options,
             allow_signature_training=allow_signature_training,
             embed_saved_model=embed_saved_model,
         )
-        self._callable = _choose_callable(self._func, signature, self._name_for_humans())
+        self._callable = target.choose_callable(self._func, signature, self._name_for_humans())
         self._has_training_argument = not signature and reusable.has_training_argument(self._callable)
         self._traces = [f.structured_input_signature for f in self._call_functions()]
         self._convert_inputs = InputConverter(self._input_specs())
@@ -189,7 +220,8 @@ class HubLayer:
             if self._options.signature:
                 positional = [keywords]
             message, hint = explain_mismatch(self._name_for_humans(), positional[0], keywords, self._traces)
-        raise SignatureError(message, hint=hint, handle=self._name_for_humans(), available=tuple(map(str, self._traces)))
+        facts = {"handle": self._name_for_humans(), "available": tuple(map(str, self._traces))}
+        raise SignatureError(message, hint=hint, **facts)
 
     def _recording(self, inputs: Any) -> contextlib.AbstractContextManager[None]:
         """Hides a frozen layer from tapes that ask for no gradient through it.
@@ -243,13 +275,18 @@ class HubLayer:
         """Refuses to train what cannot be trained. Subclasses may allow more.
 
         Raises:
-            SignatureError: If the layer is trainable and comes from the TF1 Hub format or calls a signature.
+            SignatureError: If the layer is trainable and the model is of TensorFlow 1, or a signature is called.
         """
         if not self.trainable:
             return
         if self._is_hub_module_v1:
             raise SignatureError(
                 "Setting hub.KerasLayer.trainable = True is unsupported when loading from the TF1 Hub format.",
+                hint="Use it with trainable=False.",
+            )
+        if reusable.is_graph_of_tf1(self._func):
+            raise SignatureError(
+                "Setting hub.KerasLayer.trainable = True is unsupported for a SavedModel of TensorFlow 1.",
                 hint="Use it with trainable=False.",
             )
         if self._options.signature and not self._options.allow_signature_training:
@@ -327,7 +364,7 @@ class HubLayer:
             "signature": self._options.signature,
             "signature_outputs_as_dict": self._options.signature_outputs_as_dict,
             "output_key": self._options.output_key,
-            "output_shape": _from_shapes(self._options.output_shape),
+            "output_shape": shapes.from_shapes(self._options.output_shape),
             "allow_signature_training": self._options.allow_signature_training or None,
         }
         return {key: value for key, value in chosen.items() if value is not None}
@@ -386,82 +423,3 @@ def _restore(cls: type[HubLayer], config: dict[str, Any], changes: dict[int, Any
     layer = cls.from_config(config)
     apply_changes(layer.resolved_object, changes)
     return layer
-
-
-def _resolve_object(handle: Any, tags: Any, load_options: Any) -> Any:
-    if not callable(handle) and not reusable.signatures_of(handle):
-        return load(handle, tags=tags, options=load_options)
-    for name, value in (("tags", tags), ("load_options", load_options)):
-        if value is not None:
-            raise SignatureError(
-                f"Passing a callable handle is mutually exclusive with setting {name}.",
-                hint=f"Pass {name} to hub.load, where the object comes from.",
-            )
-    return handle
-
-
-def _wants_single(signature: str | None, output_key: str | None, as_dict: bool | None) -> bool:
-    return bool(signature) and output_key is None and not as_dict
-
-
-def _single_output(obj: Any, signature: str | None) -> str | None:
-    """The name of a signature's only output, so that users need not say it."""
-    function = reusable.signatures_of(obj).get(signature or "")
-    outputs = getattr(function, "structured_outputs", None)
-    if not isinstance(outputs, Mapping):
-        return None
-    if len(outputs) == 1:
-        return str(next(iter(outputs)))
-    raise SignatureError(
-        "When using a signature, either output_key or signature_outputs_as_dict=True should be set. "
-        f"Signature {signature!r} has the outputs {', '.join(outputs)}.",
-        hint="Choose one of them with output_key=, or take all with signature_outputs_as_dict=True.",
-        available=tuple(outputs),
-    )
-
-
-def _choose_callable(obj: Any, signature: str | None, name: str) -> Callable[..., Any]:
-    table = "; ".join(reusable.signature_table(obj)) or "none"
-    available = tuple(reusable.signatures_of(obj))
-    if signature:
-        function = reusable.signatures_of(obj).get(signature)
-        if function is None:
-            raise SignatureError(
-                f"Unknown signature {signature} in {name} (available signatures: {table}).",
-                hint="Choose one of these with signature=.",
-                handle=name,
-                available=available,
-            )
-        chosen: Callable[..., Any] = function
-        return chosen
-    if callable(obj):
-        # The attribute, not the object: restored functions hang on the instance and know their arguments.
-        call: Callable[..., Any] = obj if not hasattr(type(obj), "__call__") else obj.__call__  # noqa: B004
-        return call
-    raise SignatureError(
-        f"{name} is not callable, and no signature was chosen (available signatures: {table}).",
-        hint="Choose one of these with signature= and output_key=.",
-        handle=name,
-        available=available,
-    )
-
-
-def _as_shapes(shapes: Any) -> Any:
-    """Turns a shape, or a nest of shapes, without batch dimension into ``tf.TensorShape`` leaves."""
-    tf = import_tensorflow()
-    if shapes is None or isinstance(shapes, tf.TensorShape):
-        return shapes
-    if isinstance(shapes, Mapping):
-        return {key: _as_shapes(shape) for key, shape in shapes.items()}
-    if all(dim is None or isinstance(dim, int) for dim in shapes):
-        return tf.TensorShape(shapes)
-    return type(shapes)(_as_shapes(shape) for shape in shapes)
-
-
-def _from_shapes(shapes: Any) -> Any:
-    tf = import_tensorflow()
-    if isinstance(shapes, tf.TensorShape):
-        return shapes.as_list()
-    if isinstance(shapes, Mapping):
-        return {key: _from_shapes(shape) for key, shape in shapes.items()}
-    return shapes if shapes is None else [_from_shapes(shape) for shape in shapes]

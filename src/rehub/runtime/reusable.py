@@ -86,6 +86,11 @@ def has_training_argument(call: Callable[..., Any]) -> bool:
     return parameter is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
 
 
+def is_graph_of_tf1(obj: Any) -> bool:
+    """Whether an object came out of a SavedModel without object graph, as TensorFlow 1 and Estimators write them."""
+    return hasattr(obj, "graph") and hasattr(obj, "prune")
+
+
 def signatures_of(obj: Any) -> Mapping[str, Any]:
     """The serving signatures of a loaded SavedModel; empty if it has none."""
     signatures = getattr(obj, "signatures", None)

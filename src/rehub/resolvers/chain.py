@@ -1,0 +1,119 @@
+"""Resolving: from a handle to a folder that TensorFlow can open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from rehub import configuration
+from rehub.cache.store import Store
+from rehub.configuration import Settings
+from rehub.errors import CacheError, HandleError, NotFoundError
+from rehub.handle import Handle, Kind, parse
+from rehub.resolvers.hub import HubResolver
+from rehub.transport.interface import Response, Transport
+
+_HOST_AND_MORE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/[\w.-]+")
+_GOOGLE_CN = "hub.tensorflow.google.cn"
+
+
+def resolve(handle: str | os.PathLike[str]) -> str:
+    """Returns a folder from which a model can be loaded, downloading the model if the cache lacks it.
+
+    Args:
+        handle: A filesystem path, returned as it is; a remote folder (``gs://…``), returned as it is too; a URL
+            ``https://HOST/PUBLISHER/MODEL[/VERSION]``; or the URL of a ``.tar``, ``.tar.gz`` or ``.tgz``. URLs may
+            end in ``#sha256=DIGEST``.
+
+    Raises:
+        HandleError: If it is no handle, or one of a page that is no model.
+        NotFoundError: If there is no such folder, model or version.
+        AccessError: If the server does not let this user have it.
+        OfflineError: If it has to be downloaded and there is no network.
+        TransferError: If the download fails.
+        ChecksumError: If the files are not those that the handle names.
+        FormatError: If what was downloaded is no whole model.
+        CacheError: If the cache folder cannot be written, is full, or another process holds its lock for too long.
+    """
+    settings = configuration.current()
+    return resolve_with(handle, settings, _Network(settings))
+
+
+def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: Transport) -> str:
+    """Does what `resolve` does, with settings and a transport of the caller's."""
+    parsed = parse(handle)
+    if parsed.kind is Kind.PATH:
+        return _existing(parsed)
+    if parsed.kind is Kind.REMOTE:
+        return parsed.text
+    _refuse_pages(parsed)
+    hub = HubResolver(settings, _store(settings), transport)
+    if parsed.kind is Kind.ARCHIVE:
+        return hub.fixed(parsed, _archive_url(parsed))
+    if settings.load_format == "UNCOMPRESSED":
+        return hub.uncompressed(parsed)
+    if urlsplit(parsed.location).hostname == _GOOGLE_CN:
+        path = urlsplit(parsed.location).path
+        return hub.fixed(parsed, f"https://gcs.tensorflow.google.cn/tfhub-modules{path}.tar.gz")
+    if parsed.version is None:
+        return hub.newest(parsed)
+    return hub.fixed(parsed, parsed.with_query("tf-hub-format", "compressed"))
+
+
+class _Network:
+    """The network, whose libraries are loaded when it is needed: most models are in the cache already."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @contextlib.contextmanager
+    def get(self, url: str, headers: Mapping[str, str] | None = None, *, follow: bool = True) -> Iterator[Response]:
+        from rehub.transport.http import HttpTransport
+
+        with HttpTransport(self._settings).get(url, headers, follow=follow) as response:
+            yield response
+
+
+def _existing(handle: Handle) -> str:
+    if os.path.exists(handle.location):  # noqa: PTH110 - os.PathLike of any kind, and no copy
+        return handle.location
+    hint = "Check the path; relative ones begin at the current folder."
+    if _HOST_AND_MORE.match(handle.text):
+        hint = f"If a URL is meant, write https://{handle.text}"
+    raise NotFoundError(f"{handle.location!r} does not exist.", hint=hint, handle=handle.text)
+
+
+def _refuse_pages(handle: Handle) -> None:
+    segments = urlsplit(handle.location).path.strip("/").split("/")
+    if handle.kind is Kind.HUB and len(segments) == 3 and segments[1] == "collection":
+        raise HandleError(
+            f"{handle.location} is a collection: a page that lists models, and no model.",
+            hint="Open it in a browser, and use the URL of one of its models.",
+            handle=handle.text,
+        )
+
+
+def _archive_url(handle: Handle) -> str:
+    parts = urlsplit(handle.location)
+    if parts.scheme in ("http", "https"):
+        return handle.location
+    if parts.scheme == "gs":
+        return f"https://storage.googleapis.com/{parts.netloc}{parts.path}"
+    raise HandleError(
+        f"{handle.text!r}: archives cannot be fetched by {parts.scheme}.",
+        hint="Use its https URL, or unpack it and load the folder.",
+        handle=handle.text,
+    )
+
+
+def _store(settings: Settings) -> Store:
+    if settings.cache_dir and "://" in settings.cache_dir:
+        raise CacheError(
+            f"the cache folder {settings.cache_dir} is not on this machine.",
+            hint="Set TFHUB_CACHE_DIR to a folder of this machine.",
+            path=settings.cache_dir,
+        )
+    return Store(settings.cache_root, settings.lock_timeout_s)

@@ -1,0 +1,207 @@
+"""Models from servers: by the hosting protocol, or as plain archives."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+import warnings
+from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from rehub.archive import measure
+from rehub.cache import layout, legacy
+from rehub.cache.legacy import LegacyEntry
+from rehub.cache.store import Store
+from rehub.configuration import Settings
+from rehub.errors import CacheError, HandleError, OfflineError, TransferError
+from rehub.formats.record import Latest
+from rehub.handle import Handle, Kind, parse
+from rehub.resolvers import answers
+from rehub.resolvers.download import check_pin, fetch, fits_pin, restarting
+from rehub.transport.interface import Response, Transport
+from rehub.transport.redirects import check, shown
+
+_FORMAT = "tf-hub-format"
+_HOPS = 10
+
+
+class HubResolver:
+    """Gets models from the cache, or from servers into the cache.
+
+    Args:
+        settings: Where the cache is and how servers are asked.
+        store: The cache.
+        transport: The network.
+    """
+
+    def __init__(self, settings: Settings, store: Store, transport: Transport) -> None:
+        self._settings = settings
+        self._store = store
+        self._transport = transport
+
+    def fixed(self, handle: Handle, url: str) -> str:
+        """Returns the folder of a model whose URL always names the same content.
+
+        Args:
+            handle: A versioned hub URL, or an archive.
+            url: What to ask for.
+        """
+        leaf = layout.leaf(handle)
+        path = self._found(handle, leaf, handle.location)
+        if path is not None:
+            return path
+        old = self._legacy(handle)
+        if old is not None:
+            return str(old.folder)
+        self._need_network(handle)
+        with self._store.lock(leaf):
+            path = self._found(handle, leaf, handle.location)
+            if path is not None:
+                return path
+            return restarting(functools.partial(self._download, handle, leaf, url), self._settings.retries)
+
+    def newest(self, handle: Handle) -> str:
+        """Returns the folder of the newest version of a model, as far as the server was asked lately."""
+        folder = layout.model_folder(handle)
+        latest, path = self._known(handle, folder)
+        if path is not None and latest is not None and self._will_do(handle, latest.time_s):
+            return path
+        old = self._legacy(handle) if path is None else None
+        if old is not None and self._will_do(handle, old.time_s):
+            return str(old.folder)
+        self._need_network(handle)
+        usable = path if old is None else str(old.folder)
+        try:
+            with self._store.lock(folder):
+                latest, path = self._known(handle, folder)
+                if path is not None and latest is not None and self._will_do(handle, latest.time_s):
+                    return path
+                ask = functools.partial(self._ask, handle, folder, latest)
+                answer = restarting(ask, self._settings.retries)
+                return answer if isinstance(answer, str) else self._point(handle, folder, answer)
+        except (TransferError, CacheError) as error:
+            if usable is None:
+                raise
+            # What is there may be older than what the server has, but a program that ran yesterday runs today.
+            warnings.warn(
+                f"using the cached version of {handle.location}, which may not be the newest: {error}", stacklevel=2
+            )
+            return usable
+
+    def uncompressed(self, handle: Handle) -> str:
+        """Returns the remote folder that a server names for a model, to be read in place.
+
+        Raises:
+            TransferError: If it names none.
+        """
+        self._need_network(handle)
+        with self._transport.get(handle.with_query(_FORMAT, "uncompressed"), follow=False) as response:
+            if response.status >= 400:
+                raise answers.refused(handle, response)
+            if response.status == 303:
+                for text in (answers.body_text(response), response.headers.get("location", "")):
+                    if _is_remote(text):
+                        return text
+            raise TransferError(
+                f"{shown(response.url)} names no folder in which to read the model (status {response.status}).",
+                hint="Load it with TFHUB_MODEL_LOAD_FORMAT=COMPRESSED.",
+                url=shown(response.url),
+                status=response.status,
+                content_type=response.headers.get("content-type", ""),
+            )
+
+    def _found(self, handle: Handle, leaf: PurePosixPath, location: str) -> str | None:
+        record = self._store.find(leaf, location)
+        if record is None:
+            return None
+        check_pin(handle, record.files)
+        return self._store.path(leaf)
+
+    def _known(self, handle: Handle, folder: PurePosixPath) -> tuple[Latest | None, str | None]:
+        """Returns what an unversioned handle stood for, and its folder, if that is whole and fits the pin."""
+        latest = self._store.latest(folder, handle.location)
+        if latest is not None:
+            leaf = PurePosixPath(latest.leaf)
+            record = self._store.find(leaf, latest.leaf_location)
+            if record is not None and fits_pin(handle, record.files):
+                return latest, self._store.path(leaf)
+        return None, None
+
+    def _will_do(self, handle: Handle, time_s: float) -> bool:
+        """Whether a model that was fetched then need not be asked for again; one that fits its pin never need."""
+        is_fresh = 0 <= time.time() - time_s < self._settings.unversioned_ttl_s
+        return is_fresh or self._settings.offline or handle.pin is not None
+
+    def _legacy(self, handle: Handle) -> LegacyEntry | None:
+        for root in self._settings.legacy_cache_roots:
+            entry = legacy.find((handle.text, handle.location), root, must_own=self._settings.cache_dir is None)
+            if entry is not None and (handle.pin is None or fits_pin(handle, measure(entry.folder))):
+                return entry
+        return None
+
+    def _need_network(self, handle: Handle) -> None:
+        if self._settings.offline:
+            raise OfflineError(
+                f"{handle.location} is not in the cache folder {self._store.root}, and rehub is offline.",
+                hint="Unset REHUB_OFFLINE, or fetch the model on a machine with a network and copy the cache folder.",
+                url=handle.location,
+            )
+
+    def _download(self, handle: Handle, leaf: PurePosixPath, url: str) -> str:
+        with self._transport.get(url) as response, self._store.staging(leaf) as staging:
+            record = fetch(response, handle, staging, self._settings)
+            return self._store.install(staging, leaf, record)
+
+    def _ask(self, handle: Handle, folder: PurePosixPath, latest: Latest | None) -> str | Handle:
+        """Asks which version is the newest; returns its folder, or its handle if the server redirects to it."""
+        url = handle.with_query(_FORMAT, "compressed")
+        headers = {"If-None-Match": latest.etag} if latest is not None and latest.etag else {}
+        for hop in range(_HOPS):
+            with self._transport.get(url, headers, follow=hop == _HOPS - 1) as response:
+                target = response.redirect
+                if target is None:
+                    return self._take(handle, folder, latest, response)
+            check(url, target)
+            version = _version(target)
+            if version is not None:
+                return dataclasses.replace(version, pin=handle.pin)
+            url = target
+        raise AssertionError
+
+    def _point(self, handle: Handle, folder: PurePosixPath, version: Handle) -> str:
+        """Gets a version, and notes that it is the newest."""
+        path = self.fixed(version, version.with_query(_FORMAT, "compressed"))
+        leaf = str(layout.leaf(version))
+        self._store.point(folder, Latest(handle.location, leaf, version.location, "", time.time()))
+        return path
+
+    def _take(self, handle: Handle, folder: PurePosixPath, latest: Latest | None, response: Response) -> str:
+        """Takes the model out of the answer of a server that answers an unversioned URL itself."""
+        if response.status == 304 and latest is not None:
+            self._store.point(folder, dataclasses.replace(latest, time_s=time.time()))
+            return self._store.path(PurePosixPath(latest.leaf))
+        with self._store.staging(folder) as staging:
+            record = fetch(response, handle, staging, self._settings)
+            leaf = folder / record.archive_sha256[:12]
+            path = self._store.install(staging, leaf, record)
+        self._store.point(folder, Latest(handle.location, str(leaf), handle.location, record.etag, record.time_s))
+        return path
+
+
+def _version(url: str) -> Handle | None:
+    """Returns the versioned handle that a redirect leads to, None if it leads elsewhere."""
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != _FORMAT]
+    try:
+        handle = parse(urlunsplit(parts._replace(query=urlencode(query))))
+    except HandleError:
+        return None
+    return handle if handle.version is not None and not query else None
+
+
+def _is_remote(text: str) -> bool:
+    try:
+        return parse(text).kind is Kind.REMOTE
+    except HandleError:
+        return False
