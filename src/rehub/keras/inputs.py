@@ -158,20 +158,22 @@ def _tensor_difference(value: Any, spec: Any, name: str) -> str:
     return ""
 
 
-def explain_mismatch(handle: str, inputs: Any, arguments: Mapping[str, Any], traces: Sequence[Any]) -> tuple[str, str]:
+def explain_mismatch(
+    handle: str, inputs: Sequence[Any], arguments: Mapping[str, Any], traces: Sequence[Any]
+) -> tuple[str, str]:
     """Returns the message and the hint for a call that fits none of a model's traces.
 
     Args:
         handle: The model's name for the reader.
-        inputs: The converted first argument.
+        inputs: The converted positional argument; empty for signatures, which take keywords.
         arguments: The keyword arguments.
         traces: ``structured_input_signature`` of each trace.
     """
     lines = []
     for positional, keywords in traces:
         shown = ", ".join([*map(describe_spec, positional), *(f"{k}={describe_spec(v)}" for k, v in keywords.items())])
-        reason = difference(inputs, positional[0]) if positional else ""
+        reason = difference(inputs[0], positional[0]) if inputs and positional else difference(arguments, keywords)
         lines.append(f"  ({shown})" + (f": {reason}" if reason else ""))
-    given = ", ".join([describe_spec(inputs), *(f"{k}={describe_spec(v)}" for k, v in arguments.items())])
+    given = ", ".join([*map(describe_spec, inputs), *(f"{k}={describe_spec(v)}" for k, v in arguments.items())])
     message = f"'{handle}' was called with ({given}), which fits none of its {len(traces)} traces:\n" + "\n".join(lines)
     return message + "\n", "Pass an input that fits one of them, for example after tf.cast or tf.image.resize."

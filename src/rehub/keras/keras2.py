@@ -26,7 +26,7 @@ else:
 
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
-class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]
+class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D101 - it is the shared text
     __doc__ = HubLayer.__doc__
 
     def __repr__(self) -> str:

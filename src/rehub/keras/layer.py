@@ -217,9 +217,7 @@ class HubLayer:
         except (TypeError, ValueError) as error:
             if not tf_private.is_no_matching_trace(error):
                 raise
-            if self._options.signature:
-                positional = [keywords]
-            message, hint = explain_mismatch(self._name_for_humans(), positional[0], keywords, self._traces)
+            message, hint = explain_mismatch(self._name_for_humans(), positional, keywords, self._traces)
         facts = {"handle": self._name_for_humans(), "available": tuple(map(str, self._traces))}
         raise SignatureError(message, hint=hint, **facts)
 

@@ -1,1 +1,38 @@
-"""A hub that serves models from a folder."""
+"""A hub that serves models from a folder, over HTTP, to programs and to people."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rehub.errors import DependencyError
+
+if TYPE_CHECKING:
+    from rehub.server.app import build_app
+    from rehub.server.embedded import EmbeddedHub
+    from rehub.server.foreground import serve
+
+__all__ = ["EmbeddedHub", "build_app", "serve"]
+
+_LAZY = {
+    "EmbeddedHub": "rehub.server.embedded",
+    "build_app": "rehub.server.app",
+    "serve": "rehub.server.foreground",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'rehub.server' has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("anyio", "granian", "starlette"):
+            raise
+        raise DependencyError(
+            f"The hub server needs the package {package!r}, which is not installed.",
+            hint='Install it with: pip install "rehub[server]"',
+            package=package,
+            required="rehub[server]",
+        ) from error

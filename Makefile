@@ -1,0 +1,46 @@
+# `make` alone lists what there is. Environments are made on first use, in a cache folder of the user.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ROWS := no-tf tf-latest tf-keras2
+env = $$(environments/make_env.sh $(1))
+
+.PHONY: help
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+	@echo "  make test-ROW           Test one row: $(ROWS)"
+
+.PHONY: demo
+demo: ## Load a real model from a hub, train, fine-tune and re-export it; writes demo-output/
+	@env=$(call env,tf-latest); PYTHONPATH=src "$$env/bin/python" -m rehub demo
+
+.PHONY: test
+test: ## Every row, then the linters: what has to pass before a change lands
+	@environments/run_tests.sh $(ROWS) lint
+
+.PHONY: test-all
+test-all: ## The same with the slow tests
+	@environments/run_tests.sh -m "" $(ROWS) lint
+
+.PHONY: $(ROWS:%=test-%)
+$(ROWS:%=test-%): test-%:
+	@environments/run_tests.sh $*
+
+.PHONY: lint
+lint: ## ruff, mypy and import-linter
+	@environments/run_tests.sh lint
+
+.PHONY: format
+format: ## Let ruff format and fix the code
+	@env=$(call env,tools); "$$env/bin/ruff" format . && "$$env/bin/ruff" check --fix .
+
+.PHONY: benchmark
+benchmark: ## Measure the claims of BENCHMARKS.md beside the peers
+	@env=$(call env,tf-latest); keras2=$(call env,tf-keras2); peer=$(call env,peer-tensorflow-hub); \
+	REHUB_KERAS2_PYTHON="$$keras2/bin/python" REHUB_PEER_PYTHON="$$peer/bin/python" \
+	PYTHONPATH=src "$$env/bin/python" -m benchmarks
+
+.PHONY: locks
+locks: ## Compile environments/*.in into the locked *.txt
+	@environments/lock.sh

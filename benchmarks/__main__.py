@@ -1,0 +1,52 @@
+"""``python -m benchmarks``: measures the claims and writes BENCHMARKS.md."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks import cold_resolve, import_time, layer_call, report, training_step, warm_resolve
+from benchmarks.measuring import ROOT, Setting
+
+BENCHMARKS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (import_time, warm_resolve, cold_resolve, layer_call, training_step)
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
+@click.option("--rounds", type=click.IntRange(1), help="Rounds of each measurement, instead of the usual number.")
+@click.option("--quick", is_flag=True, help="Only see that it works: few rounds, small downloads, nothing written.")
+def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
+    """Measure rehub beside its peers: all benchmarks, or those in NAMES.
+
+    A run of all of them writes BENCHMARKS.md. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
+    REHUB_KERAS2_PYTHON one with tf_keras.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140  # else a log would get tables of 80 characters
+    results = []
+    with tempfile.TemporaryDirectory(prefix="rehub-benchmarks-") as folder:
+        setting = Setting(Path(folder), rounds, quick)
+        for name in names or BENCHMARKS:
+            module = BENCHMARKS[name]
+            own = Path(folder, name)
+            own.mkdir()
+            start = time.perf_counter()
+            results.append((module, module.measure(Setting(own, rounds, quick))))
+            report.print_table(console, *results[-1])
+            console.print(f"({time.perf_counter() - start:.0f} s)\n", highlight=False)
+        if not names and not quick:
+            page = ROOT / "BENCHMARKS.md"
+            page.write_text(report.markdown(results, setting), encoding="utf-8")
+            console.print(f"Written: {page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Compiles every ROW.in into ROW.txt, with the dependencies that pyproject.toml declares. Usage: lock.sh [--upgrade]
+# shellcheck source=environments/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$root"
+
+compile() {
+    local row=$1
+    shift
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make locks" \
+        --override environments/overrides.in -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
+}
+
+upgrade=("$@")
+uv=$(uv_path)
+compile tf-latest pyproject.toml --extra demo
+compile tf-keras2 pyproject.toml --extra demo
+compile no-tf pyproject.toml --extra server
+compile tools pyproject.toml --extra demo
+compile peer-tensorflow-hub
+compile models --no-deps
+compile uv

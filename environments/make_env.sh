@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Usage: make_env.sh ROW. Prints the folder of that row's environment, made first if this machine has none yet.
+#
+# The folder's name holds a hash of its lock files and of the Python, so clones and branches share what is equal.
+# shellcheck source=environments/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+row=${1:?usage: make_env.sh ROW}
+lock=$here/$row.txt
+[ -f "$lock" ] || die "there is no row '$row'; there are: $(cd "$here" && ls -- *.in | sed 's/\.in$//' | grep -vxE 'testing|models|overrides|uv' | tr '\n' ' ')"
+
+# The rows that run models get the packages that carry some.
+locks=("$lock")
+case $row in tf-*) locks+=("$here/models.txt") ;; esac
+
+# Called in a condition, where bash ignores `set -e`; hence the chains of &&.
+new_environment() {
+    "$uv" venv --quiet --relocatable --python "$("$python" -c 'import sys; print(sys.executable)')" "$1" || return
+    for file in "${locks[@]}"; do
+        # The locks are complete, so nothing is resolved again; models.txt holds packages without what they ask for.
+        "$uv" pip install --quiet --python "$1" --require-hashes --no-deps -r "$file" || return
+    done
+}
+
+env=$cache/envs/$row-$(key_of "${locks[@]}" "${BASH_SOURCE[0]}")
+if [ ! -d "$env" ]; then
+    uv=$(uv_path)
+    echo "Setting up the environment '$row' (once) in $env …" >&2
+    install_as "$env" new_environment
+fi
+echo "$env"

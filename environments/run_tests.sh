@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Usage: run_tests.sh [-m MARKERS] ROW… Runs each row ("lint" is one) to its end, whatever the others do, then prints
+# one line per row and the closing lines of pytest. Exits with 1 if a row failed.
+# shellcheck source=environments/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$root"
+
+markers="not slow"
+if [ "${1:-}" = -m ]; then
+    markers=$2
+    shift 2
+fi
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# Both run in a condition, where bash ignores `set -e`; hence each || of theirs.
+run_linters() {
+    local env failed=0
+    env=$("$here/make_env.sh" tools) || return
+    "$env/bin/ruff" check . || failed=1
+    "$env/bin/ruff" format --check . || failed=1
+    "$env/bin/mypy" || failed=1
+    PYTHONPATH=src "$env/bin/lint-imports" || failed=1
+    return $failed
+}
+
+run_pytest() {
+    local row=$1 env peer scope=() status=0
+    env=$("$here/make_env.sh" "$row") || return
+    peer=$("$here/make_env.sh" peer-tensorflow-hub) || return
+    # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
+    case $row in tf-*) scope=(--only-tensorflow) ;; esac
+    case $row in tf-keras2) export TF_USE_LEGACY_KERAS=1 ;; esac
+    REHUB_PEER_PYTHON=$peer/bin/python PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=2 \
+        "$env/bin/python" -m pytest -n 2 --dist loadfile --timeout 900 -m "$markers" "${scope[@]}" || status=$?
+    # 5: nothing was collected, which is right for a row without slow tests.
+    [ "$status" = 5 ] && [ "$markers" = slow ] && return 0
+    return $status
+}
+
+failed=0
+summary=()
+for row in "$@"; do
+    echo "=== $row"
+    began=$SECONDS
+    result=passed
+    if [ "$row" = lint ]; then
+        run_linters || result=FAILED
+    else
+        (run_pytest "$row") </dev/null 2>&1 | tee "$logs/$row" || result=FAILED
+    fi
+    [ $result = passed ] || failed=1
+    summary+=("$(printf '%-24s %-8s %4d s' "$row" "$result" $((SECONDS - began)))")
+done
+
+echo
+echo "=== rows"
+printf '%s\n' "${summary[@]}"
+for row in "$@"; do
+    [ "$row" = lint ] || tail -n 1 "$logs/$row"
+done
+exit $failed

@@ -1,0 +1,5 @@
+"""Runs the command line: ``python -m rehub``."""
+
+from rehub.cli.main import main
+
+main()

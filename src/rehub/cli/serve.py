@@ -1,0 +1,44 @@
+"""``rehub serve``: a hub for a folder of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rehub.cli import output
+
+_LISTED = 20
+
+
+@click.command("serve")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 for any free one."
+)
+@click.option(
+    "--uncompressed-base",
+    metavar="URL",
+    help="Where clients find the same tree unpacked, such as gs://BUCKET/PREFIX.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
+def command(folder: Path, host: str, port: int, uncompressed_base: str | None, workers: int) -> None:
+    """Serve FOLDER/PUBLISHER/MODEL/VERSION/ to programs and browsers.
+
+    A version is visible when it holds saved_model.pb. Stop with Ctrl-C.
+    """
+    from rehub.server import serve
+    from rehub.server.catalogue import Catalogue
+
+    def announce(url: str) -> None:
+        models = Catalogue(folder).models()
+        output.tell(f"Serving {folder} at {url} (stop with Ctrl-C)")
+        for model in models[:_LISTED]:
+            output.tell(f'  hub.load("{url}/{model.name}/{model.newest}")')
+        if len(models) > _LISTED:
+            output.tell(f"  and {len(models) - _LISTED} more: {url}/")
+        if not models:
+            output.tell("  No models yet: put them into PUBLISHER/MODEL/VERSION/.")
+
+    serve(folder, host=host, port=port, uncompressed_base=uncompressed_base, workers=workers, announce=announce)

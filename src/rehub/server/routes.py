@@ -1,0 +1,152 @@
+"""What each URL of the hub answers. Source: TensorFlow Hub hosting protocol."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from rehub.errors import FormatError, UsageError
+from rehub.server import pages
+from rehub.server.archives import ArchiveStore
+from rehub.server.catalogue import Catalogue, Model, parse_address
+
+_FORMAT = "tf-hub-format"
+_FORMATS = ("compressed", "uncompressed")
+_FOREVER = "public, max-age=31536000, immutable"
+_PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Routes:
+    """The endpoints over one catalogue.
+
+    Args:
+        catalogue: The models.
+        uncompressed_base: The remote folder that holds the same tree unpacked, or None.
+    """
+
+    def __init__(self, catalogue: Catalogue, uncompressed_base: str | None) -> None:
+        self._catalogue = catalogue
+        self._uncompressed_base = uncompressed_base.rstrip("/") if uncompressed_base else None
+
+    def table(self) -> list[BaseRoute]:
+        """Returns the routes for Starlette."""
+        return [
+            Route("/", self.index, methods=["GET"]),
+            Route("/healthz", self.health, methods=["GET"]),
+            Route("/{path:path}", self.model, methods=["GET"]),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """Lists all models."""
+        models = await to_thread.run_sync(self._catalogue.models)
+        return _page(pages.index(models, str(request.base_url)))
+
+    async def health(self, _: Request) -> Response:
+        """Tells that the server is alive."""
+        return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
+
+    async def model(self, request: Request) -> Response:
+        """Answers for a model or a version: to programs that name a format, else with a page."""
+        wanted = _wanted_formats(request)
+        if wanted and not any(name in _FORMATS for name in wanted):
+            return _error(
+                400,
+                f"{_FORMAT}={','.join(wanted)} is unknown. This hub has {' and '.join(_FORMATS)}.",
+            )
+        address = parse_address(request.scope["path"]) if _is_plain(request) else None
+        model = await to_thread.run_sync(self._catalogue.find, address.name) if address else None
+        if address is None or model is None:
+            return _not_found(request, "No such model on this hub.", None)
+        if address.version is not None and address.version not in model.versions:
+            known = ", ".join(map(str, model.versions))
+            return _not_found(request, f"No version {address.version} of {model.name}; there are: {known}.", model)
+        if not wanted:
+            return _page(pages.model(model, address.version, str(request.base_url)))
+        if "compressed" not in wanted:
+            # Also for unversioned URLs: clients of this format do not follow a redirect to the newest version.
+            return self._uncompressed(model.name, address.version if address.version is not None else model.newest)
+        if address.version is None:
+            return _to_newest(request, model)
+        return await self._compressed(request, model.name, address.version)
+
+    async def _compressed(self, request: Request, name: str, version: int) -> Response:
+        archives: ArchiveStore = request.state.archives
+        folder = await to_thread.run_sync(self._catalogue.folder, name, version)
+        try:
+            if folder is None:
+                raise FileNotFoundError(name)
+            archive = await archives.get(folder)
+        except FileNotFoundError:  # deleted since it was looked up
+            return _not_found(request, f"Version {version} of {name} has just been removed.", None)
+        except UsageError:
+            message = f"Version {version} of {name} is being written. Try again in a moment."
+            return _error(503, message, headers={"Retry-After": "2"})
+        except FormatError:
+            return _error(500, f"Version {version} of {name} holds links, which cannot be served.")
+        etag = f'"{archive.sha256}"'
+        headers = {"ETag": etag, "Cache-Control": _FOREVER}
+        if _matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        return FileResponse(archive.path, media_type="application/x-tar-gz", headers=headers)
+
+    def _uncompressed(self, name: str, version: int) -> Response:
+        if self._uncompressed_base is None:
+            return _error(
+                406,
+                "This hub has no uncompressed copy of its models (it was started without --uncompressed-base). "
+                f"Ask with {_FORMAT}=compressed.",
+            )
+        location = f"{self._uncompressed_base}/{name}/{version}"
+        headers = {"Location": quote(location, safe="/:@"), "Cache-Control": "no-cache"}
+        return PlainTextResponse(location, status_code=303, headers=headers)
+
+
+def _wanted_formats(request: Request) -> list[str]:
+    """Returns what the client accepts; early clients list several formats, separated by commas."""
+    values = request.query_params.getlist(_FORMAT)
+    return [name.strip() for value in values for name in value.split(",")]
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether the path has no encoded slash, which decoding would turn into a real one."""
+    raw: bytes = request.scope.get("raw_path", b"")
+    return b"%2f" not in raw.lower()
+
+
+def _to_newest(request: Request, model: Model) -> Response:
+    # Relative, so that it holds behind a proxy that changed scheme or host.
+    query: bytes = request.scope["query_string"]
+    location = f"/{quote(model.name)}/{model.newest}?{query.decode('latin-1')}"
+    return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-cache"})
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]
+
+
+def _page(html: str, status_code: int = 200) -> Response:
+    return HTMLResponse(html, status_code=status_code, headers=_PAGE_HEADERS)
+
+
+def _not_found(request: Request, message: str, model: Model | None) -> Response:
+    if request.query_params.getlist(_FORMAT):
+        return _error(404, message, versions=[str(version) for version in model.versions] if model else [])
+    return _page(pages.not_found(message, model), 404)
+
+
+def _error(
+    status_code: int, message: str, *, versions: list[str] | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    body: dict[str, object] = {"error": message}
+    if versions is not None:
+        body["versions"] = versions
+    return JSONResponse(body, status_code=status_code, headers={"Cache-Control": "no-cache", **(headers or {})})

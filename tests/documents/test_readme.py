@@ -1,0 +1,111 @@
+"""The README's commands and snippets work as they are printed, in their order and in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehub.demo.run import HUB_FOLDER
+from rehub.server.embedded import EmbeddedHub
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def _blocks(language: str) -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _commands() -> list[str]:
+    return [line for block in _blocks("bash") for line in block.splitlines()]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with EmbeddedHub(HUB_FOLDER) as hub:
+        yield hub.url
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working folder in which the README's relative paths lead where they do in a clone."""
+    shutil.copytree(HUB_FOLDER, tmp_path / "src" / "rehub" / "demo" / "hub")
+    return tmp_path
+
+
+def _run(*command: str, folder: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TFHUB_CACHE_DIR": str(folder / "cache")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, cwd=folder, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_python_snippets_print_what_their_comments_say(folder: Path, url: str) -> None:
+    code = "\n".join(_blocks("python")).replace(ADDRESS, url)
+    (folder / "tour.py").write_text(code, encoding="utf-8")
+
+    printed = _run(sys.executable, "tour.py", folder=folder)
+
+    promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+    assert len(promised) == 3
+    for line in promised:
+        assert line in printed.splitlines()
+    assert "no version 7" in printed
+    assert "face-features" in printed
+
+
+def test_resolve_command_prints_a_model_folder(folder: Path, url: str) -> None:
+    command = next(line for line in _commands() if line.startswith("rehub resolve"))
+
+    printed = _run(sys.executable, "-m", *command.replace(ADDRESS, url).split(), folder=folder)
+
+    assert (Path(printed.strip()) / "saved_model.pb").is_file()
+
+
+def test_serve_command_announces_the_model(folder: Path) -> None:
+    command = next(line for line in _commands() if line.startswith("rehub serve"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.split(), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=environment,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            announced = [server.stdout.readline() for _ in range(2)]
+        finally:
+            server.terminate()
+
+    assert "/rehub/face-features/1" in announced[1]
+
+
+def test_commands_are_ones_that_exist() -> None:
+    tested_here = ("rehub serve ", "rehub resolve ")
+    others = [line for line in _commands() if not line.startswith(tested_here)]
+
+    # The first is run by tests/test_packaging.py as far as it can be without a network, the second by tests/demo.
+    assert others == ['pip install ".[tensorflow-cpu,demo]"', "rehub demo"]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "\ntensorflow-cpu = [" in project
+    assert "\ndemo = [" in project
+
+
+def test_make_targets_that_documents_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+    for name in ("README.md", "CONTRIBUTING.md"):
+        named = set(re.findall(r"`make ([a-z-]+)`", (ROOT / name).read_text(encoding="utf-8")))
+        assert {target for target in named if not re.fullmatch("test-(no-tf|tf-.*)", target)} <= targets

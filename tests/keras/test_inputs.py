@@ -1,0 +1,88 @@
+"""What comes in is made to fit, or the error says in what it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import rehub as hub
+
+
+def test_no_trace_for_the_dtype_says_so(scale):
+    with pytest.raises(hub.errors.SignatureError, match="the input is int32, not float32") as caught:
+        hub.KerasLayer(scale)(tf.constant([[1, 2, 3]]))
+    assert "(float32[?, 3], False)" in str(caught.value)
+    assert "(float32[?, 3], True)" in str(caught.value)
+
+
+def test_no_trace_for_the_size_says_along_which_axis(scale):
+    with pytest.raises(hub.errors.SignatureError, match="size 4 along axis 1, not 3"):
+        hub.KerasLayer(scale)(tf.zeros([2, 4]))
+
+
+def test_no_trace_for_the_rank_says_so(scale):
+    with pytest.raises(hub.errors.SignatureError, match="has 3 dimensions, not 2"):
+        hub.KerasLayer(scale)(tf.zeros([2, 3, 1]))
+
+
+def test_no_trace_for_a_dict_says_so(scale):
+    with pytest.raises(hub.errors.SignatureError, match="should be no dict"):
+        hub.KerasLayer(scale)({"x": tf.zeros([2, 3])})
+
+
+def test_wrong_key_of_a_dict_is_named():
+    class Pair(tf.Module):
+        @tf.function(input_signature=[{"a": tf.TensorSpec([None]), "b": tf.TensorSpec([None])}])
+        def __call__(self, inputs):
+            return inputs["a"] + inputs["b"]
+
+    with pytest.raises(hub.errors.SignatureError, match=r"lacks \['b'\] and has \['c'\] in excess"):
+        hub.KerasLayer(Pair())({"a": tf.zeros([2]), "c": tf.zeros([2])})
+
+
+def test_wrong_input_of_a_signature_is_explained(scale):
+    with pytest.raises(hub.errors.SignatureError, match=r"lacks \['x'\]"):
+        hub.KerasLayer(scale, signature="one")({"y": tf.zeros([2, 3])})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
+def test_floats_are_cast_to_the_dtype_of_the_model(scale, dtype):
+    outputs = hub.KerasLayer(scale)(tf.cast([[1.0, 2.0, 3.0]], dtype))
+    assert outputs.dtype == tf.float32
+    np.testing.assert_allclose(outputs, [[2.0, 5.0, 10.0]])
+
+
+def test_list_of_numbers_may_be_integers(scale):
+    np.testing.assert_allclose(hub.KerasLayer(scale)([[1, 2, 3]]), [[2.0, 5.0, 10.0]])
+
+
+def test_error_keeps_its_fields_inside_a_graph(scale):
+    layer = hub.KerasLayer(scale)
+
+    @tf.function
+    def call():
+        return layer(tf.zeros([2, 4]))
+
+    with pytest.raises(hub.errors.SignatureError) as caught:
+        call()
+    assert caught.value.handle == scale
+    assert caught.value.hint
+
+
+def test_list_of_arrays_for_a_model_with_a_list_is_kept_apart():
+    class Two(tf.Module):
+        @tf.function(input_signature=[[tf.TensorSpec([None]), tf.TensorSpec([None])]])
+        def __call__(self, inputs):
+            return inputs[0] - inputs[1]
+
+    np.testing.assert_allclose(hub.KerasLayer(Two())([[3.0, 4.0], [1.0, 1.0]]), [2.0, 3.0])
+
+
+def test_nested_list_for_a_ragged_model_becomes_ragged():
+    class Sum(tf.Module):
+        @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
+        def __call__(self, tokens):
+            return tf.reduce_sum(tokens, axis=1)
+
+    np.testing.assert_array_equal(hub.KerasLayer(Sum())([[1, 2], [], [3]]), [3, 0, 3])

@@ -1,0 +1,55 @@
+"""Programs that use both versions of Keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import rehub as hub
+import rehub.keras
+
+IS_KERAS_3 = hasattr(tf.keras, "version")
+HAS_BOTH = importlib.util.find_spec("tf_keras") is not None and importlib.util.find_spec("keras") is not None
+
+if HAS_BOTH:
+
+    def test_layers_of_both_versions_work_side_by_side(scale, batch):
+        import keras
+        import tf_keras
+
+        one = keras.Sequential([keras.Input((3,)), rehub.keras.Keras3Layer(scale)])
+        other = tf_keras.Sequential([tf_keras.Input((3,)), rehub.keras.Keras2Layer(scale)])
+        np.testing.assert_allclose(one(batch), other(batch))
+
+    def test_layer_in_a_model_of_the_other_version_is_told_which_to_use(scale):
+        import keras
+        import tf_keras
+
+        with pytest.raises(hub.errors.DependencyError, match="Use rehub.keras.Keras3Layer"):
+            rehub.keras.Keras2Layer(scale)(keras.Input((3,)))
+        with pytest.raises(hub.errors.DependencyError, match="Use rehub.keras.Keras2Layer"):
+            rehub.keras.Keras3Layer(scale)(tf_keras.Input((3,)))
+
+else:
+
+    def test_keras_2_layer_without_tf_keras_says_what_to_install():
+        with pytest.raises(hub.errors.DependencyError, match="pip install tf_keras"):
+            _ = rehub.keras.Keras2Layer
+
+
+def test_layer_follows_tf_keras():
+    assert hub.KerasLayer is (rehub.keras.Keras3Layer if IS_KERAS_3 else rehub.keras.Keras2Layer)
+
+
+def test_other_backend_of_keras_3_is_refused_with_the_variable_to_set():
+    if not IS_KERAS_3:
+        return
+    code = "import sys, types\nimport keras\nkeras.backend.backend = lambda: 'jax'\nimport rehub\nrehub.KerasLayer"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ.copy())
+    assert "KERAS_BACKEND=tensorflow" in done.stderr

@@ -1,0 +1,89 @@
+"""The benchmarks work; what they measure is no matter of tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import import_time
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.measuring import Measurement, Setting, interleave, ratios
+from benchmarks.report import markdown
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmark_states_its_claim(name: str) -> None:
+    module = BENCHMARKS[name]
+
+    assert module.__doc__
+    assert module.TITLE
+    assert module.METHOD
+    assert callable(module.measure)
+
+
+def test_quick_run_measures_imports_and_warm_resolves(peer_python: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "import_time", "warm_resolve"],
+        cwd=ROOT,
+        env={**os.environ, "REHUB_PEER_PYTHON": str(peer_python), "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    for shown in ("import rehub", "0 modules", "each of many calls", "import and first call"):
+        assert shown in done.stdout
+
+
+def test_run_says_what_is_missing_when_no_peer_is_named() -> None:
+    env = {name: value for name, value in os.environ.items() if name != "REHUB_PEER_PYTHON"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "import_time"],
+        cwd=ROOT,
+        env={**env, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert "REHUB_PEER_PYTHON" in done.stderr
+    assert "make benchmark" in done.stderr
+
+
+def test_interleave_lets_contenders_take_turns_in_changing_order() -> None:
+    order: list[str] = []
+
+    def contender(name: str) -> dict[str, float]:
+        order.append(name)
+        return {"seconds": float(len(order))}
+
+    results = interleave({"a": lambda: contender("a"), "b": lambda: contender("b")}, rounds=2)
+
+    assert order == ["a", "b", "b", "a"]
+    assert ratios(results["a"], results["b"], "seconds") == [1 / 2, 4 / 3]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(2.0, True), (1.9, False), (None, None)])
+def test_measurement_keeps_its_claim_when_its_median_is_within_the_limit(limit: float | None, kept: bool) -> None:
+    assert Measurement("calls", [1, 2, 90], limit=limit).keeps_claim is kept
+
+
+def test_report_names_machine_target_and_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REHUB_PEER_PYTHON", sys.executable)
+    monkeypatch.setenv("REHUB_KERAS2_PYTHON", sys.executable)
+    measurements = [Measurement("us / them", [0.5, 1.5, 1.75], limit=1, detail="3 s, 2 s")]
+
+    page = markdown([(import_time, measurements)], Setting(tmp_path))
+
+    assert f"{os.cpu_count()} cores" in page
+    assert "| us / them | 1.5 | 1 to 1.62 (3) | 1 | falls short | 3 s, 2 s |" in page
+    assert str(tmp_path) not in page

@@ -1,0 +1,52 @@
+"""What an import brings along. Checked in a fresh process, because pytest's own has imported everything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rehub
+
+HEAVY = ("tensorflow", "keras", "tf_keras", "numpy")
+MAY_BE_HEAVY = ("runtime", "keras", "demo")
+
+PACKAGE = Path(rehub.__file__).parent
+
+
+def _light_modules() -> list[str]:
+    names = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = ["rehub", *file.relative_to(PACKAGE).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        if parts[1:2] and (parts[1] in MAY_BE_HEAVY or parts[1] == "__main__"):
+            continue
+        names.append(".".join(parts))
+    return names
+
+
+def _imported_by(module: str) -> set[str]:
+    code = f"import {module}, json, sys; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", _light_modules())
+def test_import_loads_nothing_heavy(module: str) -> None:
+    assert _imported_by(module).isdisjoint(HEAVY)
+
+
+def test_import_of_package_loads_no_third_party_library() -> None:
+    installed = {"click", "filelock", "isal", "platformdirs", "rich", "tqdm", "truststore", "urllib3", "starlette"}
+
+    assert _imported_by("rehub").isdisjoint(installed)
+
+
+def test_unknown_name_raises_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = rehub.no_such_name
