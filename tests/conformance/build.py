@@ -15,12 +15,14 @@ keras: Any = importlib.import_module("keras") if IS_KERAS_3 else tf.keras
 
 def symbolic_inputs(sample: Sample) -> Any:
     """``keras.Input`` objects of the structure of the sample's inputs."""
+    if isinstance(sample.inputs, dict):
+        return {name: _symbolic_input(tensor, name=name) for name, tensor in sample.inputs.items()}
     return tf.nest.map_structure(_symbolic_input, sample.inputs)
 
 
-def _symbolic_input(tensor: Any) -> Any:
+def _symbolic_input(tensor: Any, **options: Any) -> Any:
     flags = {"ragged": True} if isinstance(tensor, tf.RaggedTensor) else {}
-    return keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype.name, **flags)
+    return keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype.name, **flags, **options)
 
 
 @keras.utils.register_keras_serializable(package="conformance")

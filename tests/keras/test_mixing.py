@@ -31,9 +31,9 @@ if HAS_BOTH:
         import keras
         import tf_keras
 
-        with pytest.raises(hub.errors.DependencyError, match="Use rehub.keras.Keras3Layer"):
+        with pytest.raises(hub.errors.DependencyError, match=r"Use rehub\.keras\.Keras3Layer"):
             rehub.keras.Keras2Layer(scale)(keras.Input((3,)))
-        with pytest.raises(hub.errors.DependencyError, match="Use rehub.keras.Keras2Layer"):
+        with pytest.raises(hub.errors.DependencyError, match=r"Use rehub\.keras\.Keras2Layer"):
             rehub.keras.Keras3Layer(scale)(tf_keras.Input((3,)))
 
 else:

@@ -37,7 +37,7 @@ def test_layer_is_one_of_tf_keras(scale):
 
 def test_signature_with_output_key_gives_one_tensor(scale, batch):
     layer = hub.KerasLayer(scale, signature="both", output_key="sum")
-    np.testing.assert_allclose(layer(batch), batch + [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(layer(batch), batch + tf.constant([1.0, 2.0, 3.0]))
 
 
 def test_signature_as_dict_gives_all_outputs(scale, batch):
