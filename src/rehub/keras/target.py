@@ -46,9 +46,9 @@ def single_output(obj: Any, signature: str | None) -> str | None:
         return str(next(iter(outputs)))
     raise SignatureError(
         "When using a signature, either output_key or signature_outputs_as_dict=True should be set. "
-        f"Signature {signature!r} has the outputs {', '.join(outputs)}.",
+        f"Signature {signature!r} has the outputs {', '.join(sorted(outputs))}.",
         hint="Choose one of them with output_key=, or take all with signature_outputs_as_dict=True.",
-        available=tuple(outputs),
+        available=tuple(sorted(outputs)),
     )
 
 
@@ -59,7 +59,7 @@ def choose_callable(obj: Any, signature: str | None, name: str) -> Callable[...,
         SignatureError: If there is no such signature, or the object cannot be called and none was chosen.
     """
     table = "; ".join(reusable.signature_table(obj)) or "none"
-    available = tuple(reusable.signatures_of(obj))
+    available = tuple(sorted(reusable.signatures_of(obj)))
     if signature:
         function = reusable.signatures_of(obj).get(signature)
         if function is None:

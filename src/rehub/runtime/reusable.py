@@ -101,14 +101,14 @@ def signature_table(obj: Any) -> tuple[str, ...]:
     """One readable line per signature, with its inputs and outputs."""
     return tuple(
         f"{name}({_fields(function.structured_input_signature[1])}) -> {{{_fields(function.structured_outputs)}}}"
-        for name, function in signatures_of(obj).items()
+        for name, function in sorted(signatures_of(obj).items())
     )
 
 
 def _fields(specs: Any) -> str:
     if not isinstance(specs, Mapping):
         return describe_spec(specs)
-    return ", ".join(f"{name}: {describe_spec(spec)}" for name, spec in specs.items())
+    return ", ".join(f"{name}: {describe_spec(spec)}" for name, spec in sorted(specs.items()))
 
 
 def describe_spec(spec: Any) -> str:
