@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,3 +186,10 @@ def test_input_shape_of_scalars_and_dtype_of_strings_as_in_the_tutorials():
 
 def test_repr_says_which_keras_it_is_for(scale):
     assert f"Keras {3 if IS_KERAS_3 else 2}" in repr(hub.KerasLayer(scale))
+
+
+def test_pickle_of_a_layer_from_a_relative_path_opens_in_another_folder(scale, batch, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(scale).parent)
+    layer = hub.KerasLayer(Path(scale).name)
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(layer))(batch), layer(batch))

@@ -12,7 +12,7 @@ import rehub
 from rehub import configuration
 from rehub.archive import fingerprint, measure
 from rehub.errors import ChecksumError, NotFoundError, TransferError
-from rehub.resolvers.chain import resolve_with
+from rehub.resolvers.chain import lasting, resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
 
@@ -165,3 +165,19 @@ def test_resolve_asks_when_what_it_has_does_not_fit_the_pin() -> None:
         assert through(MemoryTransport({ASKED: version(1)}), pinned(first)) == first
         with pytest.raises(ChecksumError):
             through(MemoryTransport({ASKED: version(1)}), pinned(second))
+
+
+def test_lasting_handle_names_the_version_that_was_the_newest() -> None:
+    path = through(MemoryTransport(answers(3)))
+    assert lasting(HANDLE, path) == f"{HANDLE}/3"
+    assert lasting(f"{HANDLE}/3", path) == f"{HANDLE}/3"
+
+
+def test_lasting_handle_pins_the_files_when_the_server_names_no_version() -> None:
+    path = through(MemoryTransport({ASKED: version(1)}))
+    pinned = lasting(HANDLE, path)
+    assert pinned == f"{HANDLE}#sha256={fingerprint(measure(Path(path)))}"
+    with rehub.settings(unversioned_ttl_s=0):
+        through(MemoryTransport({ASKED: version(2)}))
+        with pytest.raises(ChecksumError):
+            through(MemoryTransport({ASKED: version(2)}), pinned)

@@ -6,6 +6,7 @@ import concurrent.futures
 import copy
 import multiprocessing
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
+from rehub.server.embedded import EmbeddedHub
 
 X = tf.constant([10.0, 20.0])
 SIZE = 10_000
@@ -110,6 +112,20 @@ def test_pickle_of_a_model_from_a_relative_path_loads_in_any_folder(
     monkeypatch.chdir(tmp_path)
 
     assert pickle.loads(pickle.dumps(model))(X).numpy().tolist() == [7.0, 12.0]
+
+
+def test_pickle_of_a_model_without_version_loads_the_version_that_it_was(
+    half_plus_two: Path, wide: str, tmp_path: Path
+) -> None:
+    versions = tmp_path / "hub" / "acme" / "net"
+    shutil.copytree(half_plus_two, versions / "1")
+    with EmbeddedHub(tmp_path / "hub") as server, hub.settings(unversioned_ttl_s=0):
+        models = [hub.load(f"{server.url}/acme/net"), hub.KerasLayer(f"{server.url}/acme/net")]
+        models[0].variables[1].assign(3.0)
+        shutil.copytree(wide, versions / "2")
+        models = [pickle.loads(pickle.dumps(model)) for model in models]
+
+    assert [model(X).numpy().tolist() for model in models] == [[8.0, 13.0], [7.0, 12.0]]
 
 
 def test_pickle_works_while_a_function_is_traced(half_plus_two: Path) -> None:

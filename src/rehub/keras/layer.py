@@ -16,7 +16,7 @@ from rehub.errors import NoConfigError, SignatureError
 from rehub.keras import embedding, shapes, target, weight_files
 from rehub.keras.inputs import InputConverter, explain_mismatch
 from rehub.runtime import reusable, tf_private
-from rehub.runtime.load import apply_changes, changed_values
+from rehub.runtime.load import apply_changes, changed_values, origin_of
 from rehub.runtime.tf_version import import_tensorflow
 
 
@@ -332,8 +332,10 @@ class HubLayer:
             NoConfigError: If the layer was made from an object and does not embed it.
         """
         if self._options.embed_saved_model:
-            handle = self._handle if isinstance(self._handle, str) else None
-            return {"handle": handle, "embed_saved_model": True, "saved_model": embedding.pack(self._handle)}
+            handle, source = None, self._handle
+            if isinstance(self._handle, str):
+                handle, source = self._handle, origin_of(self._func)[0]
+            return {"handle": handle, "embed_saved_model": True, "saved_model": embedding.pack(source)}
         if not isinstance(self._handle, str):
             raise NoConfigError(
                 "Can only generate a valid config for `hub.KerasLayer(handle, ...)` that uses a string `handle`.\n\n"
@@ -398,9 +400,9 @@ class HubLayer:
         config = {**self._keras_config(), **self._call_config()}
         if self._options.embed_saved_model:
             return type(self).from_config, ({**config, **self._handle_config()},)
-        loaded_here = isinstance(self._handle, str)
-        changes = changed_values(self._func, self._handle, self._options.tags) if loaded_here else {}
-        return _restore, (type(self), {**config, "handle": self._handle}, changes)
+        if not isinstance(self._handle, str):
+            return _restore, (type(self), {**config, "handle": self._handle}, {})
+        return _restore, (type(self), {**config, "handle": origin_of(self._func)[0]}, changed_values(self._func))
 
     def save_own_variables(self, store: Any) -> None:
         """Writes all variables into a Keras weights file, also strings, which HDF5 cannot hold as they are."""

@@ -6,12 +6,16 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from rehub import configuration
+from rehub.archive import fingerprint
+from rehub.cache import layout
 from rehub.cache.store import Store
 from rehub.configuration import Settings
-from rehub.errors import CacheError, HandleError, NotFoundError
+from rehub.errors import CacheError, FormatError, HandleError, NotFoundError
+from rehub.formats.record import read_record
 from rehub.handle import Handle, Kind, parse
 from rehub.resolvers.hub import HubResolver
 from rehub.transport.interface import Response, Transport
@@ -61,6 +65,26 @@ def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: 
     if parsed.version is None:
         return hub.newest(parsed)
     return hub.fixed(parsed, parsed.with_query("tf-hub-format", "compressed"))
+
+
+def lasting(handle: str, path: str) -> str:
+    """Returns the handle that leads to the same model from any folder and at any time.
+
+    Args:
+        handle: A handle.
+        path: The folder to which it was resolved.
+    """
+    parsed = parse(handle)
+    if parsed.kind is Kind.PATH:
+        return os.path.abspath(path)  # noqa: PTH100 - a string, as resolve returns it
+    if parsed.kind is not Kind.HUB or parsed.version is not None:
+        return handle
+    try:
+        record = read_record(Path(path + layout.RECORD_SUFFIX).read_bytes())
+    except (OSError, FormatError):
+        return handle  # tensorflow_hub fetched it, and noted nothing
+    pin = f"#sha256={fingerprint(record.files)}" if parse(record.location).version is None else ""
+    return record.location + pin
 
 
 class _Network:

@@ -10,7 +10,7 @@ from typing import Any
 from rehub import handle as handles
 from rehub.errors import FormatError, HandleError, SignatureError
 from rehub.model import model_info
-from rehub.resolvers.chain import resolve
+from rehub.resolvers.chain import lasting, resolve
 from rehub.runtime import reusable, tf_private
 from rehub.runtime.tf_version import import_tensorflow
 
@@ -64,10 +64,8 @@ def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, opti
     tags = None if tags is None else sorted(tags)
     if handles.parse(path).kind is handles.Kind.PATH:
         _check_tags(text, Path(path), tags)
-    if handles.parse(text).kind is handles.Kind.PATH:
-        text = os.path.abspath(path)  # noqa: PTH100 - the object outlives the current folder, and may leave the process
     obj = tf.saved_model.load(path, tags=tags, options=options)
-    _remember_origin(obj, text, tags)
+    _remember_origin(obj, lasting(text, path), tags)
     _keep_default_signature(obj)
     obj._is_hub_module_v1 = is_tf1_hub
     return obj
@@ -99,19 +97,22 @@ def _keep_default_signature(obj: Any) -> None:
 
 def _remember_origin(obj: Any, handle: str, tags: Sequence[str] | None) -> None:
     """Makes the object pickle as its handle, by a class of its own: classes of loaded objects may be shared."""
-
-    def reduce_ex(self: Any, _protocol: Any) -> tuple[Any, ...]:
-        return _reload, (handle, tags, changed_values(self, handle, tags))
-
     cls = type(obj)
-    obj.__class__ = type(cls.__name__, (cls,), {"__reduce_ex__": reduce_ex, "__module__": cls.__module__})
+    facts = {"__reduce_ex__": _reduce, "__module__": cls.__module__, "_origin": (handle, tags)}
+    obj.__class__ = type(cls.__name__, (cls,), facts)
 
 
-def changed_values(obj: Any, handle: str, tags: Sequence[str] | None) -> dict[int, Any]:
+def origin_of(obj: Any) -> tuple[str, Sequence[str] | None]:
+    """The handle, and the tags, by which just this model can be loaded again, from any folder and at any time."""
+    origin: tuple[str, Sequence[str] | None] = type(obj)._origin
+    return origin
+
+
+def changed_values(obj: Any) -> dict[int, Any]:
     """The values of the variables that differ from the published ones, as arrays, by their place in the model."""
     tf = import_tensorflow()
     with tf.init_scope():
-        published = list(tf_private.reachable_variables(load(handle, tags)))
+        published = list(tf_private.reachable_variables(load(*origin_of(obj))))
         pairs = zip(published, tf_private.reachable_variables(obj), strict=True)
         return {place: new.numpy() for place, (old, new) in enumerate(pairs) if not tf.reduce_all(new == old)}
 
@@ -122,6 +123,10 @@ def apply_changes(obj: Any, changes: Mapping[int, Any]) -> None:
         variables = list(tf_private.reachable_variables(obj))
         for place, value in changes.items():
             variables[place].assign(value)
+
+
+def _reduce(self: Any, _protocol: Any) -> tuple[Any, ...]:
+    return _reload, (*origin_of(self), changed_values(self))
 
 
 def _reload(handle: str, tags: Sequence[str] | None, changes: Mapping[int, Any]) -> Any:
