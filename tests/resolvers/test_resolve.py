@@ -300,6 +300,16 @@ def test_resolve_uncompressed_gives_the_folder_that_the_server_names(cache: Path
     assert not cache.exists()
 
 
+def test_resolve_uncompressed_follows_redirects_to_the_server_that_names_the_folder() -> None:
+    moved = "https://new.test/acme/net/2?tf-hub-format=uncompressed"
+    table = {
+        UNCOMPRESSED: MemoryResponse(b"", 302, {"location": moved}),
+        moved: MemoryResponse(b"gs://bucket/net/2", 303),
+    }
+    with rehub.settings(load_format="UNCOMPRESSED"):
+        assert through(MemoryTransport(table), "https://hub.test/acme/net/2") == "gs://bucket/net/2"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -307,6 +317,8 @@ def test_resolve_uncompressed_gives_the_folder_that_the_server_names(cache: Path
         MemoryResponse(b"https://elsewhere.test/net/2", 303),
         MemoryResponse(b"/etc", 303, {"location": "file:///etc"}),
         MemoryResponse(b"gs://bucket/net/2", 302, {"location": "gs://bucket/net/2"}),
+        MemoryResponse(b"", 302, {"location": UNCOMPRESSED}),
+        MemoryResponse(b"", 302, {"location": "http://hub.test/acme/net/2"}),
         MemoryResponse(b"", 500),
     ],
 )

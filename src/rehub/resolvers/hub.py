@@ -96,20 +96,21 @@ class HubResolver:
             TransferError: If it names none.
         """
         self._need_network(handle)
-        with self._transport.get(handle.with_query(_FORMAT, "uncompressed"), follow=False) as response:
-            if response.status >= 400:
-                raise answers.refused(handle, response)
-            if response.status == 303:
-                for text in (answers.body_text(response), response.headers.get("location", "")):
-                    if _is_remote(text):
-                        return text
-            raise TransferError(
-                f"{shown(response.url)} names no folder in which to read the model (status {response.status}).",
-                hint="Load it with TFHUB_MODEL_LOAD_FORMAT=COMPRESSED.",
-                url=shown(response.url),
-                status=response.status,
-                content_type=response.headers.get("content-type", ""),
-            )
+        first = url = handle.with_query(_FORMAT, "uncompressed")
+        for _ in range(_HOPS):
+            with self._transport.get(url, follow=False) as response:
+                target = response.redirect
+                if response.status >= 400:
+                    raise answers.refused(handle, response)
+                if response.status == 303 or target is None:
+                    return _named_folder(response)
+            check(url, target)
+            url = target
+        raise TransferError(
+            f"{shown(first)} redirects more than {_HOPS} times, the last time to {shown(url)}.",
+            hint="Check the URL in a browser, or ask whoever runs the server.",
+            url=shown(first),
+        )
 
     def _found(self, handle: Handle, leaf: PurePosixPath, location: str) -> str | None:
         record = self._store.find(leaf, location)
@@ -187,6 +188,21 @@ class HubResolver:
             path = self._store.install(staging, leaf, record)
         self._store.point(folder, Latest(handle.location, str(leaf), handle.location, record.etag, record.time_s))
         return path
+
+
+def _named_folder(response: Response) -> str:
+    """Returns the remote folder that an answer names, in its body or as where it redirects to."""
+    if response.status == 303:
+        for text in (answers.body_text(response), response.headers.get("location", "")):
+            if _is_remote(text):
+                return text
+    raise TransferError(
+        f"{shown(response.url)} names no folder in which to read the model (status {response.status}).",
+        hint="Load it with TFHUB_MODEL_LOAD_FORMAT=COMPRESSED.",
+        url=shown(response.url),
+        status=response.status,
+        content_type=response.headers.get("content-type", ""),
+    )
 
 
 def _version(url: str) -> Handle | None:
