@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rehub.archive import pack
+from rehub.archive.writing import pack
 
 SAVED_MODEL = b"\x08\x01\x12\x00"  # SavedModel(saved_model_schema_version=1, meta_graphs=[MetaGraphDef()])
 FILES: Mapping[str, bytes] = {

@@ -15,7 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehub.archive import Limits, Unpacked, fingerprint, looks_like_archive, measure, pack, unpack
+from rehub.archive.fingerprint import fingerprint, measure
+from rehub.archive.reading import Unpacked, looks_like_archive, unpack
+from rehub.archive.tar import Limits
+from rehub.archive.writing import pack
 from rehub.errors import FormatError
 from tests import sample
 

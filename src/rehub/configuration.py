@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import os
 import sys
 import tempfile
@@ -120,52 +121,48 @@ def current() -> Settings:
     Raises:
         HandleError: If a variable holds a value that its setting does not take.
     """
-    values: dict[str, Any] = {}
-    values.update(_from_flags())
-    values.update(_from_environment(os.environ))
-    values.update(_overrides.get())
-    return Settings(**values)
+    base = _read(_flag_values(), tuple(map(os.environ.get, _VARIABLES)))
+    changes = _overrides.get()
+    return dataclasses.replace(base, **changes) if changes else base
 
 
-def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if env.get("TFHUB_CACHE_DIR"):
-        values["cache_dir"] = env["TFHUB_CACHE_DIR"]
-    if env.get("TFHUB_MODEL_LOAD_FORMAT"):
-        values["load_format"] = env["TFHUB_MODEL_LOAD_FORMAT"]
-    if env.get("TFHUB_DOWNLOAD_PROGRESS"):
-        values["show_progress"] = True
-    if _flag(env, "TFHUB_DISABLE_CERT_VALIDATION"):
-        values["verify_tls"] = False
-    if env.get("REHUB_CA_BUNDLE"):
-        values["ca_bundle"] = env["REHUB_CA_BUNDLE"]
-    if env.get("REHUB_PROGRESS"):
-        values["show_progress"] = _flag(env, "REHUB_PROGRESS")
-    values["offline"] = _flag(env, "REHUB_OFFLINE")
-    for name, kind in (
-        ("timeout_s", float),
-        ("retries", int),
-        ("unversioned_ttl_s", float),
-        ("lock_timeout_s", float),
-    ):
-        text = env.get(f"REHUB_{name.upper()}")
-        if text:
-            try:
-                values[name] = kind(text)
-            except ValueError:
-                raise HandleError(
-                    f"REHUB_{name.upper()} is {text!r}.", hint="Set it to a number, or unset it."
-                ) from None
-    return values
-
-
-def _flag(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(name, "").strip().lower()
+def _boolean(text: str) -> bool:
+    text = text.strip().lower()
     if text in _TRUE:
         return True
     if text in _FALSE:
         return False
-    raise HandleError(f"{name} is {env[name]!r}.", hint="Set it to 1 or 0, or unset it.")
+    raise ValueError
+
+
+_VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
+    "TFHUB_CACHE_DIR": ("cache_dir", str, "a folder"),
+    "TFHUB_MODEL_LOAD_FORMAT": ("load_format", str, "COMPRESSED, UNCOMPRESSED or AUTO"),
+    "TFHUB_DOWNLOAD_PROGRESS": ("show_progress", bool, "anything"),
+    "TFHUB_DISABLE_CERT_VALIDATION": ("verify_tls", lambda text: not _boolean(text), "1 or 0"),
+    "REHUB_CA_BUNDLE": ("ca_bundle", str, "a file"),
+    "REHUB_PROGRESS": ("show_progress", _boolean, "1 or 0"),
+    "REHUB_OFFLINE": ("offline", _boolean, "1 or 0"),
+    "REHUB_TIMEOUT_S": ("timeout_s", float, "a number"),
+    "REHUB_RETRIES": ("retries", int, "a number"),
+    "REHUB_UNVERSIONED_TTL_S": ("unversioned_ttl_s", float, "a number"),
+    "REHUB_LOCK_TIMEOUT_S": ("lock_timeout_s", float, "a number"),
+}
+"""Variable to its field of `Settings`, how its text is read, and what it may be set to. Of two variables for one field
+the later one counts; an empty one is as good as none."""
+
+
+@functools.lru_cache(maxsize=16)
+def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | None, ...]) -> Settings:
+    """Makes the settings of a process; every call of the library asks for them, and they hardly ever change."""
+    values: dict[str, Any] = dict(flags)
+    for (variable, (name, reader, wanted)), text in zip(_VARIABLES.items(), texts, strict=True):
+        if text:
+            try:
+                values[name] = reader(text)
+            except ValueError:
+                raise HandleError(f"{variable} is {text!r}.", hint=f"Set it to {wanted}, or unset it.") from None
+    return Settings(**values)
 
 
 _FLAGS = {
@@ -187,9 +184,11 @@ def define_flags() -> None:
             absl_flags.DEFINE_string(name, None, text, allow_override=True)
 
 
-def _from_flags() -> dict[str, Any]:
+def _flag_values() -> tuple[tuple[str, str], ...]:
     absl_flags = sys.modules.get("absl.flags")
     if absl_flags is None or not absl_flags.FLAGS.is_parsed():
-        return {}
+        return ()
     flags = absl_flags.FLAGS
-    return {setting: flags[name].value for setting, (name, _) in _FLAGS.items() if name in flags and flags[name].value}
+    return tuple(
+        (setting, flags[name].value) for setting, (name, _) in _FLAGS.items() if name in flags and flags[name].value
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import os
 import re
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
@@ -94,6 +95,11 @@ def parse(text: str | os.PathLike[str]) -> Handle:
             hint="Pass a path, a URL, or a loaded object where one is accepted.",
             handle=text,
         )
+    return _parse(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(text: str) -> Handle:
     if not text.strip() or "\0" in text:
         raise HandleError(f"{text!r} is not a model handle.", hint="Pass a path or a URL.", handle=text)
     scheme = _SCHEME.match(text)

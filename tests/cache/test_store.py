@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehub.archive import measure
+from rehub.archive.fingerprint import measure
 from rehub.cache import layout
 from rehub.cache.store import Store
 from rehub.errors import CacheError, LockTimeout

@@ -14,7 +14,7 @@ import pytest
 
 import rehub
 from rehub import configuration
-from rehub.archive import fingerprint, measure
+from rehub.archive.fingerprint import fingerprint, measure
 from rehub.errors import CacheError, OfflineError
 from rehub.resolvers.chain import resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport

@@ -10,7 +10,7 @@ import pytest
 
 import rehub
 from rehub import configuration
-from rehub.archive import fingerprint, measure
+from rehub.archive.fingerprint import fingerprint, measure
 from rehub.errors import ChecksumError, NotFoundError, TransferError
 from rehub.resolvers.chain import lasting, resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport

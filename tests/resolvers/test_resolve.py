@@ -13,7 +13,7 @@ import pytest
 
 import rehub
 from rehub import configuration
-from rehub.archive import fingerprint, measure
+from rehub.archive.fingerprint import fingerprint, measure
 from rehub.errors import (
     AccessError,
     CacheError,

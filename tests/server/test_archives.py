@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
-from rehub.archive import pack
+from rehub.archive.writing import pack
 from rehub.server import EmbeddedHub
 from tests.server.conftest import COMPRESSED, Answer, Ask, ask_hub
 

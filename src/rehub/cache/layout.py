@@ -6,6 +6,7 @@ in ``HOST/NAME-HASH``. What an unversioned URL stands for is written in ``HOST/P
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from pathlib import PurePosixPath
@@ -20,6 +21,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 _ARCHIVE_SUFFIX = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=256)
 def leaf(handle: Handle) -> PurePosixPath:
     """Returns the folder of a versioned model or an archive, relative to the cache folder."""
     segments = _segments(handle)
@@ -41,6 +43,7 @@ def pointer(folder: PurePosixPath) -> PurePosixPath:
     return folder / f"latest{RECORD_SUFFIX}"
 
 
+@functools.lru_cache(maxsize=256)
 def record(leaf: PurePosixPath) -> PurePosixPath:
     """Returns the record of a model: a file beside its folder."""
     return leaf.with_name(leaf.name + RECORD_SUFFIX)

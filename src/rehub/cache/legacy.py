@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 
 from rehub.errors import FormatError
-from rehub.model.model_info import missing_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +42,8 @@ def find(handles: tuple[str, ...], root: Path, *, must_own: bool) -> LegacyEntry
             time_s = descriptor.stat().st_mtime
             if must_own and not all(_is_ours(path) for path in (root, folder, descriptor)):
                 continue
+            from rehub.model.model_info import missing_files  # reads protobufs, which most processes never need
+
             if not missing_files(folder):
                 return LegacyEntry(folder, time_s)
         except (OSError, FormatError):

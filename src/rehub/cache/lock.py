@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
-
 from rehub.errors import LockTimeout
 
 _POLL_S = 0.01
@@ -34,6 +32,8 @@ def hold(path: Path, timeout_s: float) -> Iterator[bool]:
         LockTimeout: If another process keeps it for longer than the timeout.
         OSError: If the lock file cannot be opened.
     """
+    import filelock  # for downloads only: most models are in the cache already
+
     lock = filelock.FileLock(path, timeout=timeout_s, poll_interval=_POLL_S, fallback_to_soft=False)
     owner = path.with_suffix(".owner")
     try:

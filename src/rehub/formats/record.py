@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -60,6 +61,7 @@ def write_record(record: Record) -> bytes:
     return _dump({**dataclasses.asdict(record), "files": {k: list(v) for k, v in record.files.items()}})
 
 
+@functools.lru_cache(maxsize=256)
 def read_record(data: bytes) -> Record:
     """Reads a record.
 

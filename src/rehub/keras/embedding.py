@@ -10,7 +10,8 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from rehub import archive
+from rehub.archive.reading import unpack as unpack_archive
+from rehub.archive.writing import pack as pack_archive
 from rehub.resolvers.chain import resolve
 from rehub.runtime.tf_version import import_tensorflow
 
@@ -24,7 +25,7 @@ def pack(handle: Any) -> str:
         else:
             import_tensorflow().saved_model.save(handle, scratch)
         packed = io.BytesIO()
-        archive.pack(folder, packed)
+        pack_archive(folder, packed)
     return base64.b64encode(packed.getvalue()).decode("ascii")
 
 
@@ -36,7 +37,7 @@ def unpack(text: str) -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix="rehub-embedded-"))
     try:
-        archive.unpack(io.BytesIO(base64.b64decode(text)), folder)
+        unpack_archive(io.BytesIO(base64.b64decode(text)), folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

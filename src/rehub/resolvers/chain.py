@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rehub import configuration
-from rehub.archive import fingerprint
+from rehub.archive.fingerprint import fingerprint
 from rehub.cache import layout
 from rehub.cache.store import Store
 from rehub.configuration import Settings
@@ -21,7 +21,6 @@ from rehub.resolvers.hub import HubResolver
 from rehub.transport.interface import Response, Transport
 
 _HOST_AND_MORE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/[\w.-]+")
-_GOOGLE_CN = "hub.tensorflow.google.cn"
 
 
 def resolve(handle: str | os.PathLike[str]) -> str:
@@ -55,16 +54,9 @@ def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: 
         return parsed.text
     _refuse_pages(parsed)
     hub = HubResolver(settings, _store(settings), transport)
-    if parsed.kind is Kind.ARCHIVE:
-        return hub.fixed(parsed, _archive_url(parsed))
-    if settings.load_format == "UNCOMPRESSED":
+    if settings.load_format == "UNCOMPRESSED" and parsed.kind is Kind.HUB:
         return hub.uncompressed(parsed)
-    if urlsplit(parsed.location).hostname == _GOOGLE_CN:
-        path = urlsplit(parsed.location).path
-        return hub.fixed(parsed, f"https://gcs.tensorflow.google.cn/tfhub-modules{path}.tar.gz")
-    if parsed.version is None:
-        return hub.newest(parsed)
-    return hub.fixed(parsed, parsed.with_query("tf-hub-format", "compressed"))
+    return hub.newest(parsed) if hub.may_change(parsed) else hub.fixed(parsed)
 
 
 def lasting(handle: str, path: str) -> str:
@@ -118,19 +110,6 @@ def _refuse_pages(handle: Handle) -> None:
             hint="Open it in a browser, and use the URL of one of its models.",
             handle=handle.text,
         )
-
-
-def _archive_url(handle: Handle) -> str:
-    parts = urlsplit(handle.location)
-    if parts.scheme in ("http", "https"):
-        return handle.location
-    if parts.scheme == "gs":
-        return f"https://storage.googleapis.com/{parts.netloc}{parts.path}"
-    raise HandleError(
-        f"{handle.text!r}: archives cannot be fetched by {parts.scheme}.",
-        hint="Use its https URL, or unpack it and load the folder.",
-        handle=handle.text,
-    )
 
 
 def _store(settings: Settings) -> Store:

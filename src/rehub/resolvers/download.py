@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rehub.archive import Unpacked, fingerprint, looks_like_archive, unpack
 from rehub.cache.store import write_error
 from rehub.configuration import Settings
-from rehub.errors import ChecksumError, FormatError, HubError
+from rehub.errors import FormatError, HubError
 from rehub.formats.record import Record
 from rehub.handle import Handle
-from rehub.model.model_info import missing_files
 from rehub.resolvers import answers
+from rehub.resolvers.pin import check_pin
 from rehub.resolvers.progress import Progress
 from rehub.transport.interface import ContentLost, Response
 from rehub.transport.redirects import shown
+
+if TYPE_CHECKING:
+    from rehub.archive.reading import Unpacked
 
 _START_BYTES = 512
 _SHOWN = 20
@@ -66,29 +68,9 @@ def fetch(response: Response, handle: Handle, folder: Path, settings: Settings) 
     )
 
 
-def fits_pin(handle: Handle, files: Mapping[str, tuple[int, str]]) -> bool:
-    """Whether files are those of the pin of a handle, if it has one."""
-    return handle.pin is None or fingerprint(files) == handle.pin
-
-
-def check_pin(handle: Handle, files: Mapping[str, tuple[int, str]]) -> None:
-    """Compares files with the pin of a handle, if it has one.
-
-    Raises:
-        ChecksumError: If they are not those.
-    """
-    if not fits_pin(handle, files):
-        actual = fingerprint(files)
-        raise ChecksumError(
-            f"the files of {handle.location} have sha256 {actual}, the handle says {handle.pin}.",
-            hint="The publisher replaced the model, or someone on the way did: do not use it before you know.",
-            url=handle.location,
-            expected=handle.pin or "",
-            actual=actual,
-        )
-
-
 def _receive(response: Response, folder: Path, what: str, settings: Settings) -> Unpacked:
+    from rehub.archive.reading import looks_like_archive, unpack  # libraries that a hit does not need
+
     length = response.headers.get("content-length", "")
     total_bytes = int(length) if length.isdigit() else None
     with Progress(settings, what, total_bytes) as progress:
@@ -105,6 +87,8 @@ def _receive(response: Response, folder: Path, what: str, settings: Settings) ->
 
 
 def _check_whole(handle: Handle, folder: Path, unpacked: Unpacked) -> None:
+    from rehub.model.model_info import missing_files  # as above
+
     missing = missing_files(folder)
     if not missing:
         return

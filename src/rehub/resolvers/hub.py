@@ -9,7 +9,7 @@ import warnings
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from rehub.archive import measure
+from rehub.archive.fingerprint import measure
 from rehub.cache import layout, legacy
 from rehub.cache.legacy import LegacyEntry
 from rehub.cache.store import Store
@@ -18,12 +18,14 @@ from rehub.errors import CacheError, HandleError, OfflineError, TransferError
 from rehub.formats.record import Latest
 from rehub.handle import Handle, Kind, parse
 from rehub.resolvers import answers
-from rehub.resolvers.download import check_pin, fetch, fits_pin, restarting
+from rehub.resolvers.download import fetch, restarting
+from rehub.resolvers.pin import check_pin, fits_pin
 from rehub.transport.interface import Response, Transport
 from rehub.transport.redirects import check, shown
 
 _FORMAT = "tf-hub-format"
 _HOPS = 10
+_GOOGLE_CN = "hub.tensorflow.google.cn"
 
 
 class HubResolver:
@@ -40,13 +42,12 @@ class HubResolver:
         self._store = store
         self._transport = transport
 
-    def fixed(self, handle: Handle, url: str) -> str:
-        """Returns the folder of a model whose URL always names the same content.
+    def may_change(self, handle: Handle) -> bool:
+        """Whether a URL names the newest version of a model, whichever that is."""
+        return handle.kind is Kind.HUB and handle.version is None and not _is_google_cn(handle)
 
-        Args:
-            handle: A versioned hub URL, or an archive.
-            url: What to ask for.
-        """
+    def fixed(self, handle: Handle) -> str:
+        """Returns the folder of a model whose URL always names the same content."""
         leaf = layout.leaf(handle)
         path = self._found(handle, leaf, handle.location)
         if path is not None:
@@ -59,7 +60,7 @@ class HubResolver:
             path = self._found(handle, leaf, handle.location)
             if path is not None:
                 return path
-            return restarting(functools.partial(self._download, handle, leaf, url), self._settings.retries)
+            return restarting(functools.partial(self._download, handle, leaf), self._settings.retries)
 
     def newest(self, handle: Handle) -> str:
         """Returns the folder of the newest version of a model, as far as the server was asked lately."""
@@ -149,8 +150,8 @@ class HubResolver:
                 url=handle.location,
             )
 
-    def _download(self, handle: Handle, leaf: PurePosixPath, url: str) -> str:
-        with self._transport.get(url) as response, self._store.staging(leaf) as staging:
+    def _download(self, handle: Handle, leaf: PurePosixPath) -> str:
+        with self._transport.get(_archive_url(handle)) as response, self._store.staging(leaf) as staging:
             record = fetch(response, handle, staging, self._settings)
             return self._store.install(staging, leaf, record)
 
@@ -172,7 +173,7 @@ class HubResolver:
 
     def _point(self, handle: Handle, folder: PurePosixPath, version: Handle) -> str:
         """Gets a version, and notes that it is the newest."""
-        path = self.fixed(version, version.with_query(_FORMAT, "compressed"))
+        path = self.fixed(version)
         leaf = str(layout.leaf(version))
         self._store.point(folder, Latest(handle.location, leaf, version.location, "", time.time()))
         return path
@@ -188,6 +189,28 @@ class HubResolver:
             path = self._store.install(staging, leaf, record)
         self._store.point(folder, Latest(handle.location, str(leaf), handle.location, record.etag, record.time_s))
         return path
+
+
+def _is_google_cn(handle: Handle) -> bool:
+    return urlsplit(handle.location).hostname == _GOOGLE_CN
+
+
+def _archive_url(handle: Handle) -> str:
+    """Returns the URL that a server answers with the archive of a model."""
+    parts = urlsplit(handle.location)
+    if handle.kind is Kind.HUB:
+        if _is_google_cn(handle):
+            return f"https://gcs.tensorflow.google.cn/tfhub-modules{parts.path}.tar.gz"
+        return handle.with_query(_FORMAT, "compressed")
+    if parts.scheme in ("http", "https"):
+        return handle.location
+    if parts.scheme == "gs":
+        return f"https://storage.googleapis.com/{parts.netloc}{parts.path}"
+    raise HandleError(
+        f"{handle.text!r}: archives cannot be fetched by {parts.scheme}.",
+        hint="Use its https URL, or unpack it and load the folder.",
+        handle=handle.text,
+    )
 
 
 def _named_folder(response: Response) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from anyio import to_thread
 
-from rehub.archive import pack
+from rehub.archive.writing import pack
 from rehub.errors import UsageError
 
 Fingerprint = tuple[tuple[str, int, int], ...]
