@@ -25,7 +25,6 @@ _out_of_time = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only-tensorflow", action="store_true", help="collect only the tests that need TensorFlow")
-    parser.addoption("--full-product", action="store_true", help="conformance: every model in every combination")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

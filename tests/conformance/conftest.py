@@ -1,7 +1,7 @@
 """The conformance suite: sample models times promises, see `models` and the ``test_*`` files.
 
-By default each model meets each promise in one composition and one state, chosen so that all pairs occur; with
-``--full-product`` in all of them.
+Each model meets each promise in one composition and one state, chosen so that all pairs occur, and, in tests that are
+marked ``slow``, in all the others.
 """
 
 from __future__ import annotations
@@ -48,28 +48,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     wanted = metafunc.definition.get_closest_marker("samples")
     samples = [s for s in SAMPLES if wanted is None or wanted.args[0](s)]
-    full = metafunc.config.getoption("--full-product")
     names = ["sample"]
-    rows: list[list[Any]] = [[s] for s in samples]
-    if "composition" in metafunc.fixturenames:
-        names.append("composition")
-        rows = [
-            [*row, choice]
-            for place, row in enumerate(rows)
-            for choice in _choose(_compositions(row[0]), place + len(metafunc.function.__name__), full)
-        ]
-    if "state" in metafunc.fixturenames:
-        names.append("state")
-        rows = [
-            [*row, choice]
-            for place, row in enumerate(rows)
-            for choice in _choose(_states(row[0]), 2 * place + len(metafunc.function.__name__), full)
-        ]
-    metafunc.parametrize(names, rows, ids=["-".join(map(str, row)) for row in rows])
+    rows: list[tuple[list[Any], bool]] = [([sample], True) for sample in samples]
+    for name, choices, step in (("composition", _compositions, 1), ("state", _states, 2)):
+        if name in metafunc.fixturenames:
+            names.append(name)
+            rows = _multiply(rows, choices, step, len(metafunc.function.__name__))
+    metafunc.parametrize(
+        names,
+        [
+            pytest.param(*row, id="-".join(map(str, row)), marks=() if is_chosen else pytest.mark.slow)
+            for row, is_chosen in rows
+        ],
+    )
 
 
-def _choose(choices: list[str], place: int, full: bool) -> list[str]:
-    return choices if full else [choices[place % len(choices)]]
+def _multiply(
+    rows: list[tuple[list[Any], bool]], choices: Callable[[Sample], list[str]], step: int, start: int
+) -> list[tuple[list[Any], bool]]:
+    """Gives each row every choice, and says for which rows the tests are not slow: one choice each, in turns."""
+    place, product = start, []
+    for row, is_chosen in rows:
+        names = choices(row[0])
+        product += [([*row, name], is_chosen and name == names[place % len(names)]) for name in names]
+        place += step * is_chosen
+    return product
 
 
 def _compositions(sample: Sample) -> list[str]:

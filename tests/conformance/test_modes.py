@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import rehub as hub
 from tests.conformance.build import build, data, keras, targets, width_of
 from tests.conformance.models import IS_KERAS_3
 
@@ -50,7 +51,6 @@ def _can_be_mirrored(sample):
 @pytest.mark.samples.with_args(_can_be_mirrored)
 def test_mirrored_replicas_train_like_one_device(sample, path, make_layer):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
-    # A restored function cannot be called eagerly inside the scope, only by the replicas.
     width = width_of(sample, make_layer())
     with strategy.scope():
         layer = make_layer(trainable=sample.trains)
@@ -64,3 +64,13 @@ def test_mirrored_replicas_train_like_one_device(sample, path, make_layer):
         np.testing.assert_allclose(*losses, rtol=1e-5)
     else:  # batch normalisation sees half a batch on each replica
         assert np.isfinite(losses).all()
+
+
+@pytest.mark.samples.with_args(lambda sample: sample.name == "dense")
+def test_layer_made_on_replicas_says_where_it_can_be_called(sample, make_layer):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
+    with strategy.scope():
+        layer = make_layer(trainable=True)
+        with pytest.raises(hub.errors.UsageError, match=r"strategy\.run"):
+            layer(sample.inputs)
+    np.testing.assert_allclose(layer(sample.inputs), make_layer()(sample.inputs), rtol=1e-5)

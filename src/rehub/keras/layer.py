@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rehub.errors import NoConfigError, SignatureError
+from rehub.errors import NoConfigError, SignatureError, UsageError
 from rehub.keras import embedding, shapes, target, weight_files
 from rehub.keras.inputs import InputConverter, explain_mismatch
 from rehub.runtime import reusable, tf_private
@@ -81,6 +81,7 @@ class HubLayer:
     Raises:
         SignatureError: If signature, output, tags or inputs do not fit the model; it lists those that do.
         DependencyError: If TensorFlow or Keras is missing, too old, or another one than this layer is for.
+        UsageError: If it is called eagerly in the scope of a ``tf.distribute`` strategy with several replicas.
         HubError: What `rehub.load` raises, if the model cannot be had.
     """
 
@@ -218,6 +219,15 @@ class HubLayer:
             if not tf_private.is_no_matching_trace(error):
                 raise
             message, hint = explain_mismatch(self._name_for_humans(), positional, keywords, self._traces)
+        except import_tensorflow().errors.InvalidArgumentError as error:
+            if not tf_private.is_cross_replica_call(error):
+                raise
+            raise UsageError(
+                f"{self._name_for_humans()} was called eagerly in the scope of a tf.distribute strategy, where its "
+                "variables have one copy per replica.",
+                hint="Call it outside of strategy.scope(), by strategy.run(), or by fit() and predict() of a Keras "
+                "model.",
+            ) from error
         facts = {"handle": self._name_for_humans(), "available": tuple(map(str, self._traces))}
         raise SignatureError(message, hint=hint, **facts)
 

@@ -68,6 +68,11 @@ def is_no_matching_trace(error: Exception) -> bool:
     return "Could not find matching concrete function" in str(error) or "Binding inputs to tf.function" in str(error)
 
 
+def is_cross_replica_call(error: Exception) -> bool:
+    """Whether an eager call ran a function that was traced outside of all replicas; there is no class for it."""
+    return "a placeholder that is not supposed to be executed" in str(error)
+
+
 def rename_variable(variable: Any, name: str) -> None:
     """Gives a variable another name. HDF5 files key by names, and loaded variables may all be called the same."""
     variable._handle_name = name
