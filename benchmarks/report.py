@@ -49,6 +49,7 @@ def markdown(results: Results, setting: Setting) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
+    cells = [cell.replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(cells)} |"
 
 

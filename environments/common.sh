@@ -14,7 +14,7 @@ die() {
 
 command -v "$python" >/dev/null || die "'$python' is not installed. Install Python 3.11 or newer, or set PYTHON to one."
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-    || die "'$python' is $("$python" --version 2>&1). The environments need Python 3.11 or newer; set PYTHON to one."
+    || die "'$python' is $("$python" --version 2>&1 || echo broken). The environments need Python 3.11 or newer; set PYTHON to one."
 
 if [ -n "${XDG_CACHE_HOME:-}" ]; then
     cache=$XDG_CACHE_HOME/rehub-dev

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -86,3 +88,45 @@ def test_nested_list_for_a_ragged_model_becomes_ragged():
             return tf.reduce_sum(tokens, axis=1)
 
     np.testing.assert_array_equal(hub.KerasLayer(Sum())([[1, 2], [], [3]]), [3, 0, 3])
+
+
+def test_wrong_shape_for_a_signature_says_along_which_axis(scale):
+    with pytest.raises(hub.errors.SignatureError, match="size 4 along axis 1, not 3"):
+        hub.KerasLayer(scale, signature="one")(tf.zeros([2, 4]))
+
+
+def test_unknown_argument_is_named(scale):
+    with pytest.raises(hub.errors.SignatureError, match="it has no argument colour"):
+        hub.KerasLayer(scale, arguments={"colour": 1})(tf.zeros([2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (lambda: tf.constant([[1, 2, 3]]), r"tf\.cast\(inputs, tf\.float32\)"),
+        (lambda: tf.zeros([3]), r"inputs\[None\]"),
+        (lambda: tf.constant(["text"]), "fits one of them"),
+        (lambda: tf.zeros([2, 4]), "fits one of them"),
+        (lambda: {"x": tf.zeros([2, 3])}, "fits one of them"),
+    ],
+)
+def test_hint_is_about_what_is_wrong(scale, value, hint):
+    with pytest.raises(hub.errors.SignatureError) as caught:
+        hub.KerasLayer(scale)(value())
+    assert re.search(hint, caught.value.hint)
+
+
+def test_hint_for_images_of_another_size_is_to_resize_them():
+    class Mean(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+        def __call__(self, images):
+            return tf.reduce_mean(images, [1, 2])
+
+    with pytest.raises(hub.errors.SignatureError, match=r"tf\.image\.resize"):
+        hub.KerasLayer(Mean())(tf.zeros([2, 9, 8, 3]))
+
+
+def test_mismatch_inside_a_wrapping_callable_is_told_by_the_model_itself(scale):
+    model = hub.load(scale)
+    with pytest.raises(ValueError, match="Could not find matching concrete function"):
+        hub.KerasLayer(lambda inputs: model(inputs))(tf.zeros([2, 4]))

@@ -193,3 +193,45 @@ def test_pickle_of_a_layer_from_a_relative_path_opens_in_another_folder(scale, b
     layer = hub.KerasLayer(Path(scale).name)
     monkeypatch.chdir(tmp_path)
     np.testing.assert_allclose(pickle.loads(pickle.dumps(layer))(batch), layer(batch))
+
+
+def test_path_object_is_a_handle_like_its_text(scale, batch):
+    layer = hub.KerasLayer(Path(scale))
+    assert layer.get_config()["handle"] == scale
+    layer.resolved_object.kernel.assign([9.0, 9.0, 9.0])
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(layer))(batch), layer(batch))
+
+
+def test_pickle_of_an_embedding_layer_keeps_what_it_has_learned(scale, batch):
+    layer = hub.KerasLayer(scale, embed_saved_model=True)
+    layer.resolved_object.kernel.assign([9.0, 9.0, 9.0])
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(layer))))
+    np.testing.assert_allclose(again(batch), layer(batch))
+
+
+@pytest.mark.parametrize("from_object", [False, True])
+def test_embedded_model_names_no_temporary_folder(scale, batch, from_object):
+    layer = hub.KerasLayer(hub.load(scale) if from_object else scale, embed_saved_model=True)
+    again = hub.KerasLayer.from_config(hub.KerasLayer.from_config(layer.get_config()).get_config())
+    assert again.get_config()["handle"] == (None if from_object else scale)
+    np.testing.assert_allclose(again(batch), layer(batch))
+
+
+def test_unknown_signature_is_told_before_its_missing_output(scale):
+    with pytest.raises(hub.errors.SignatureError, match="Unknown signature nope"):
+        hub.KerasLayer(scale, signature="nope")
+
+
+def test_compute_output_shape_takes_nests_of_shapes():
+    class Pair(tf.Module):
+        @tf.function(input_signature=[{"a": tf.TensorSpec([None, 2]), "b": tf.TensorSpec([None, 2], tf.int32)}])
+        def __call__(self, inputs):
+            return inputs["a"] + tf.cast(inputs["b"], tf.float32)
+
+    class Both(tf.Module):
+        @tf.function(input_signature=[[tf.TensorSpec([None, 2]), tf.TensorSpec([None, 2])]])
+        def __call__(self, inputs):
+            return inputs[0] + inputs[1]
+
+    assert tuple(hub.KerasLayer(Pair()).compute_output_shape({"a": (4, 2), "b": (4, 2)})) == (4, 2)
+    assert tuple(hub.KerasLayer(Both()).compute_output_shape([(4, 2), (4, 2)])) == (4, 2)

@@ -124,3 +124,77 @@ def test_two_layers_of_one_object_share_weights_and_count_losses_once(scale, bat
     model.compile(tf.keras.optimizers.SGD(0.1), "mse")
     model.fit(batch, batch, verbose=0)
     assert not np.array_equal(obj.kernel, [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_variable_as_input_of_a_frozen_layer_gets_its_gradient(scale, batch, watch):
+    layer = hub.KerasLayer(scale)
+    image = tf.Variable(batch)
+
+    def gradient():
+        with tf.GradientTape(watch_accessed_variables=not watch) as tape:
+            if watch:
+                tape.watch(image)
+            outputs = layer(image)
+        return tape.gradient(outputs, image)
+
+    for result in (gradient(), tf.function(gradient)()):
+        np.testing.assert_allclose(result, [[1.0, 2.0, 3.0]] * 2)
+
+
+def test_variable_of_keras_is_an_input(scale, batch):
+    variable = (tf.keras if hasattr(tf.keras, "version") else tf).Variable(batch)
+    np.testing.assert_allclose(hub.KerasLayer(scale)(variable), hub.KerasLayer(scale)(batch))
+
+
+def test_frozen_layer_inside_a_function_is_not_recorded_by_a_tape_around_it(scale, batch):
+    layer, other = hub.KerasLayer(scale), tf.Variable(2.0)
+    inner = tf.function(lambda inputs: layer(inputs))
+    function = tf.function(lambda inputs: inner(inputs) * other)
+    with tf.GradientTape() as tape:
+        outputs = function(batch)
+    assert [variable is other for variable in tape.watched_variables()] == [True]
+    np.testing.assert_allclose(tape.gradient(outputs, other), tf.reduce_sum(layer(batch)))
+    with tf.GradientTape() as tape:
+        tape.watch(layer.resolved_object.kernel)
+        outputs = function(batch)
+    np.testing.assert_allclose(tape.gradient(outputs, layer.resolved_object.kernel), [6.0, 10.0, 14.0])
+    layer.trainable = True
+    with tf.GradientTape() as tape:
+        tf.function(lambda inputs: layer(inputs))(batch)
+    assert len(tape.watched_variables()) == 1
+
+
+def test_losses_of_an_object_without_trainable_variables_count(batch):
+    class Fixed:
+        def __init__(self):
+            self.kernel = tf.Variable([1.0, 2.0, 3.0], trainable=False)
+            self.variables, self.trainable_variables = [self.kernel], []
+            self.regularization_losses = [lambda: tf.reduce_sum(self.kernel)]
+
+        def __call__(self, inputs):
+            return inputs * self.kernel
+
+    layer = hub.KerasLayer(Fixed(), trainable=True)
+    inputs = tf.keras.Input((3,))
+    model = tf.keras.Model(inputs, layer(layer(inputs)))
+    model(batch)
+    assert float(sum(model.losses)) == 6.0
+
+
+def test_variables_without_a_fixed_shape_are_never_left_untrained_in_silence(batch):
+    class Open:
+        def __init__(self):
+            self.kernel = tf.Variable([1.0, 2.0, 3.0], shape=[None])
+            self.variables = self.trainable_variables = [self.kernel]
+
+        def __call__(self, inputs):
+            return inputs * self.kernel
+
+    np.testing.assert_allclose(hub.KerasLayer(Open())(batch), batch * [1.0, 2.0, 3.0])
+    layer = hub.KerasLayer(Open(), trainable=True)
+    if hasattr(tf.keras, "version"):
+        with pytest.raises(hub.errors.SignatureError, match="without a fixed shape"):
+            layer(batch)
+    else:
+        assert len(layer.trainable_weights) == 1

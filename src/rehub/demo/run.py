@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import rehub
-from rehub.errors import DependencyError
+from rehub.errors import DependencyError, UsageError
+from rehub.runtime.tf_version import import_tensorflow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 HUB_FOLDER = Path(__file__).parent / "hub"
 MODEL = "rehub/face-features/1"
@@ -36,16 +41,23 @@ def run(output: Path, *, seed: int = 0) -> None:
         seed: Which photographs are labelled, and which are in the picture.
 
     Raises:
-        DependencyError: If a library of ``rehub[demo]`` is missing.
+        DependencyError: If TensorFlow, or a library of ``rehub[demo]``, is missing.
+        UsageError: If the folder cannot be made.
     """
     _check_dependencies()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow is imported
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {output} cannot be made: {error.strerror}.", hint="Name another one with --output."
+        ) from error
+    with _silence():
+        import_tensorflow()
     from rehub.demo import picture
     from rehub.demo.photographs import draw, load_photographs
     from rehub.server.embedded import EmbeddedHub
 
     say = Console(soft_wrap=True, highlight=False).print
-    output.mkdir(parents=True, exist_ok=True)
     photographs = load_photographs()
     with (
         EmbeddedHub(HUB_FOLDER) as hub,
@@ -99,8 +111,9 @@ def _attempt(layer: Any, training: Any, test: Any) -> _Attempt:
 
 def _re_export(attempt: _Attempt, folder: Path) -> float:
     """Saves the tuned model, loads it again and returns the largest difference between the predictions of both."""
+    import numpy as np
+
     from rehub.demo import classifier
-    from rehub.runtime.tf_version import import_tensorflow
 
     import_tensorflow().saved_model.save(attempt.layer.resolved_object, str(folder))
     again = classifier.build(rehub.KerasLayer(str(folder)), attempt.test.images.shape[1:])
@@ -109,6 +122,8 @@ def _re_export(attempt: _Attempt, folder: Path) -> float:
 
 
 def _table(attempts: Sequence[_Attempt]) -> Table:
+    import numpy as np
+
     from rehub.demo import classifier
 
     rows: dict[str, Callable[[_Attempt], NDArray[np.float32]]] = {
@@ -125,11 +140,33 @@ def _table(attempts: Sequence[_Attempt]) -> Table:
     return table
 
 
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Hides what TensorFlow's C++ code writes to stderr while it is loaded, before it reads its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _check_dependencies() -> None:
-    for package, name in (("scikit-image", "skimage"), ("matplotlib", "matplotlib"), ("granian", "granian")):
+    for package, name in (
+        ("tensorflow", "tensorflow"),
+        ("scikit-image", "skimage"),
+        ("matplotlib", "matplotlib"),
+        ("starlette", "starlette"),
+        ("granian", "granian"),
+    ):
         if importlib.util.find_spec(name) is None:
             raise DependencyError(
                 f"The demonstration needs {package}, which is not installed.",
-                hint="Install what it needs with: pip install 'rehub[demo]'",
+                hint="Install rehub with its extras tensorflow-cpu and demo; from a clone: "
+                "pip install '.[tensorflow-cpu,demo]'",
                 package=package,
             )

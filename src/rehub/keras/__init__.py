@@ -8,7 +8,10 @@ TensorFlow is 2.15. Programs that mix both take `Keras3Layer` (for ``import kera
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+from rehub.errors import DependencyError
 
 if TYPE_CHECKING:
     from rehub.keras.keras2 import KerasLayer as Keras2Layer
@@ -30,5 +33,15 @@ def __getattr__(name: str) -> Any:
 def _module_of_tf_keras() -> str:
     from rehub.runtime.tf_version import import_tensorflow
 
-    # tf.keras.version() exists only in Keras 3.
-    return "keras3" if hasattr(import_tensorflow().keras, "version") else "keras2"
+    tf = import_tensorflow()
+    try:
+        return "keras3" if hasattr(tf.keras, "version") else "keras2"  # tf.keras.version() exists only in Keras 3
+    except ImportError as error:  # tf.keras is imported when it is first used
+        wanted = "tf_keras" if os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True") else "keras"
+        raise DependencyError(
+            f"tf.keras is {wanted} here, and that cannot be imported.",
+            hint="Run: pip install tf_keras (in the version of your TensorFlow), or unset TF_USE_LEGACY_KERAS."
+            if wanted == "tf_keras"
+            else "Run: pip install keras",
+            package=wanted,
+        ) from error

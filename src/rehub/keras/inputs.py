@@ -28,7 +28,7 @@ class InputConverter:
         Floating tensors are cast to the floating dtype of the traces, if there is just one: under mixed precision,
         the layer below may deliver float16. Integers and strings are never cast.
         """
-        if self._only_dtype is not None and getattr(value, "dtype", None) is self._only_dtype:
+        if getattr(value, "dtype", None) is self._only_dtype is not None and not hasattr(value, "assign"):
             return value
         return _convert(value, self._specs)
 
@@ -51,6 +51,8 @@ def _convert_leaf(value: Any, specs: list[Any]) -> Any:
     import tensorflow as tf
 
     dtypes = {spec.dtype for spec in specs}
+    if hasattr(value, "assign"):
+        value = tf.convert_to_tensor(value)  # variables are read where tapes see it
     if not _is_symbolic_or_tensor(value):
         if value is None:
             return None
@@ -169,11 +171,40 @@ def explain_mismatch(
         arguments: The keyword arguments.
         traces: ``structured_input_signature`` of each trace.
     """
-    lines = []
+    lines, remedies = [], []
     for positional, keywords in traces:
         shown = ", ".join([*map(describe_spec, positional), *(f"{k}={describe_spec(v)}" for k, v in keywords.items())])
-        reason = difference(inputs[0], positional[0]) if inputs and positional else difference(arguments, keywords)
+        if inputs and positional:
+            reason = difference(inputs[0], positional[0])
+            if reason:
+                remedies.append(_remedy(inputs[0], positional[0]))
+            reason = reason or _argument_difference(arguments, keywords)
+        else:
+            reason = difference(arguments, keywords)
         lines.append(f"  ({shown})" + (f": {reason}" if reason else ""))
     given = ", ".join([*map(describe_spec, inputs), *(f"{k}={describe_spec(v)}" for k, v in arguments.items())])
-    message = f"'{handle}' was called with ({given}), which fits none of its {len(traces)} traces:\n" + "\n".join(lines)
-    return message + "\n", "Pass an input that fits one of them, for example after tf.cast or tf.image.resize."
+    message = f"'{handle}' was called with ({given}), which fits none of its traces:\n" + "\n".join(lines) + "\n"
+    return message, next(filter(None, remedies), "Pass an input that fits one of them.")
+
+
+def _argument_difference(arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> str:
+    unknown = sorted(arguments.keys() - keywords.keys())
+    if unknown:
+        return f"it has no argument {', '.join(unknown)}"
+    return next(filter(None, (difference(value, keywords[name], name) for name, value in arguments.items())), "")
+
+
+def _remedy(value: Any, spec: Any) -> str:
+    """Says how one tensor is made to fit; empty when there is no simple way."""
+    if not _is_array(value) or not _is_array(spec):
+        return ""
+    if value.dtype != spec.dtype:
+        numbers = value.dtype.name != "string" and spec.dtype.name != "string"
+        return f"Cast the input, for example with tf.cast(inputs, tf.{spec.dtype.name})." if numbers else ""
+    if spec.shape.rank is None:
+        return ""
+    if value.shape.rank == spec.shape.rank - 1:
+        return "If it is one example, give it a batch axis: inputs[None]."
+    if value.shape.rank == spec.shape.rank == 4:
+        return "Bring images to that size, for example with tf.image.resize."
+    return ""

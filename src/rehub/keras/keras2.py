@@ -64,9 +64,11 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The declared ``output_shape`` behind the batch size; without one, what Keras finds by tracing."""
+        """The declared ``output_shape`` behind the batch size; without one, what tracing finds."""
         declared = self._options.output_shape
         if declared is None:
-            return super().compute_output_shape(input_shape)
+            call = tf.function(lambda inputs: self._run(inputs, False), autograph=False)
+            traced = call.get_concrete_function(self._specs_of(input_shape))
+            return tf.nest.map_structure(lambda spec: spec.shape, traced.structured_outputs)
         batch = tf.TensorShape(tf.nest.flatten(input_shape)[:1])
         return tf.nest.map_structure(batch.concatenate, declared)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rehub.errors import DependencyError, PolicyError
+from rehub.errors import DependencyError, PolicyError, SignatureError
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import is_loading_in_safe_mode
 from rehub.keras.layer import HubLayer
@@ -23,8 +23,10 @@ if keras.backend.backend() != "tensorflow":
         required="tensorflow",
     )
 
-# One Keras variable for each tf.Variable, so that two layers made of one object share their weights.
-_wrappers: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
+# Two Keras variables for each tf.Variable: the layers of one object that train share the one, those that are frozen the
+# other. So a model with layers of both kinds trains, and trains nothing twice.
+_trained: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
+_frozen: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
 
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
@@ -51,13 +53,30 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
         self._hub_weights: list[keras.Variable] = []
-        self._untracked: list[Any] = []
+        self._twins = _Twins()
         super()._setup_layer(trainable=trainable, **kwargs)
         self.built = True
-        if not self.trainable:
-            # Assigning trainable=False is a no-op in Keras when it is False already.
-            for variable in self._trainable_variables:
-                variable.trainable = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer fine-tunes the model."""
+        return bool(super().trainable)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        keras.layers.Layer.trainable.fset(self, value)
+        for variable in self._twins.trained:  # other layers of the same object may train them
+            variable.trainable = True
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        """All weights, as `variables` but without the state of random numbers."""
+        return self._twins.of(super().weights, trained=self.trainable)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state; a frozen layer has Keras variables of its own for the variables that others may train."""
+        return self._twins.of(super().variables, trained=self.trainable)
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -79,31 +98,58 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         if isinstance(weight, keras.Variable):
             self._hub_weights.append(weight)
             return
+        trainable = weight.trainable if trainable is None else trainable
         if not weight.shape.is_fully_defined():
-            self._untracked.append(weight)
+            self._twins.unshaped[bool(trainable)].append(weight)
             return
-        variable = _wrappers.get(id(weight))
+        frozen = self._wrap(_frozen, weight, trainable=False)
+        if not trainable:
+            self._hub_weights.append(frozen)
+            return
+        variable = self._wrap(_trained, weight, trainable=True)
+        self._twins.add(variable, frozen)
+        self._hub_weights.append(variable)
+
+    def _wrap(
+        self, known: weakref.WeakValueDictionary[int, keras.Variable], weight: Any, *, trainable: bool
+    ) -> keras.Variable:
+        variable = known.get(id(weight))
         if variable is None:
-            trainable = weight.trainable if trainable is None else trainable
             name = f"{weight.name.partition(':')[0].replace('/', '_')}_{len(self._hub_weights)}"
             variable = keras.Variable(weight, dtype=weight.dtype.name, trainable=trainable, autocast=False, name=name)
-            _wrappers[id(weight)] = variable
-        self._hub_weights.append(variable)
+            known[id(weight)] = variable
+        return variable
 
     def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
         # A regularizer follows `trainable`, exists before the first call and counts once; add_loss does none of it.
         # The losses are spread over the variables, so that `layer.losses` lists them one by one.
-        candidates = [v for v in self._trainable_variables if v.regularizer is None]
-        if candidates:
-            candidates[0].regularizer = _Losses(self)
-            candidates[0].regularizer.losses.append(loss)
-            return
-        mine = [v.regularizer for v in self._trainable_variables if getattr(v.regularizer, "owner", None) is self]
-        if mine:
-            mine[-1].losses.append(loss)
+        losses = self._twins.losses
+        if self._twins.trained:
+            variable = self._twins.trained[min(len(losses), len(self._twins.trained) - 1)]
+            variable.regularizer = variable.regularizer or _Losses()
+            variable.regularizer.layers.add(self)
+        losses.append(loss)
+
+    def _losses_at(self, regularizer: _Losses) -> list[Callable[[], Any]]:
+        variables, last = self._twins.trained, len(self._twins.trained) - 1
+        return [
+            loss
+            for place, loss in enumerate(self._twins.losses)
+            if variables[min(place, last)].regularizer is regularizer
+        ]
+
+    def _check_trainability(self) -> None:
+        super()._check_trainability()
+        if self.trainable and self._twins.unshaped[True]:
+            names = ", ".join(variable.name for variable in self._twins.unshaped[True])
+            raise SignatureError(
+                f"Keras 3 cannot train variables without a fixed shape: {names}.",
+                hint="Use trainable=False, tf_keras, or tf.GradientTape with resolved_object.trainable_variables.",
+            )
 
     def _raw_weights(self) -> list[Any]:
-        return [*(v.value for v in (*self._trainable_variables, *self._non_trainable_variables)), *self._untracked]
+        wrapped = (v.value for v in (*self._trainable_variables, *self._non_trainable_variables))
+        return [*wrapped, *self._twins.unshaped[True], *self._twins.unshaped[False]]
 
     def _input_dtype(self) -> str | None:
         specs = [spec for spec in tf.nest.flatten(self._input_specs()) if hasattr(spec, "dtype")]
@@ -116,6 +162,9 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Runs the model on inputs that are tensors already."""
+        if self.trainable and not self._twins.trained and not self.losses:
+            for loss in self._twins.losses:  # there is no variable to hang them on
+                self.add_loss(loss())
         return self._run(inputs, training)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
@@ -126,9 +175,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs, as plain tuples, for a shape (or a nest of shapes) with the batch size first."""
-        specs = self._input_specs()
-        dtype = specs[0].dtype if specs and hasattr(specs[0], "dtype") else tf.as_dtype(self.compute_dtype)
-        outputs = self.compute_output_spec(keras.KerasTensor(tuple(input_shape), dtype.name))
+        outputs = self.compute_output_spec(self._specs_of(input_shape))
         return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), outputs)
 
     def _keras_config(self) -> dict[str, Any]:
@@ -152,15 +199,41 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return super().from_config(config)
 
 
-class _Losses:
-    """A regularizer that ignores its variable and adds up the losses of one layer's model."""
+class _Twins:
+    """What Keras shall not track of a layer.
 
-    def __init__(self, owner: KerasLayer) -> None:
-        self.owner = owner
+    Attributes:
+        trained: The Keras variables of the model's trainable variables.
+        losses: The model's losses.
+        unshaped: Variables without a fixed shape, which Keras 3 cannot wrap; by whether they are trainable.
+    """
+
+    def __init__(self) -> None:
+        self.trained: list[keras.Variable] = []
         self.losses: list[Callable[[], Any]] = []
+        self.unshaped: dict[bool, list[Any]] = {True: [], False: []}
+        self._frozen: dict[int, keras.Variable] = {}
+
+    def add(self, trained: keras.Variable, frozen: keras.Variable) -> None:
+        """Remembers the two Keras variables of one variable."""
+        self.trained.append(trained)
+        self._frozen[id(trained)] = frozen
+
+    def of(self, variables: list[keras.Variable], *, trained: bool) -> list[keras.Variable]:
+        """Returns the same list, or the one of the frozen twins."""
+        return variables if trained else [self._frozen.get(id(variable), variable) for variable in variables]
+
+
+class _Losses:
+    """A regularizer that ignores its variable and adds up losses of the models whose layers share the variable."""
+
+    def __init__(self) -> None:
+        self.layers: weakref.WeakSet[KerasLayer] = weakref.WeakSet()
 
     def __call__(self, variable: Any) -> Any:
-        return tf.add_n([loss() for loss in self.losses])
+        of_objects = {id(layer.resolved_object): layer for layer in self.layers if layer.trainable}
+        losses = [loss() for layer in of_objects.values() for loss in layer._losses_at(self)]
+        return tf.add_n(losses) if losses else 0.0
 
 
 def _tensor_spec(tensor: Any) -> Any:

@@ -9,12 +9,14 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rehub.errors import NoConfigError, SignatureError, UsageError
 from rehub.keras import embedding, shapes, target, weight_files
-from rehub.keras.inputs import InputConverter, explain_mismatch
+from rehub.keras.inputs import InputConverter, difference, explain_mismatch
 from rehub.runtime import reusable, tf_private
 from rehub.runtime.load import apply_changes, changed_values, origin_of
 from rehub.runtime.tf_version import import_tensorflow
@@ -48,6 +50,16 @@ class Options:
                 "signature_outputs_as_dict is only valid if specifying a signature (or using a legacy TF1 Hub format).",
                 hint="Name the signature=, or leave signature_outputs_as_dict out.",
             )
+
+
+class _Siblings:
+    """The layers of one object."""
+
+    def __init__(self) -> None:
+        self.layers: weakref.WeakSet[HubLayer] = weakref.WeakSet()
+
+
+_siblings: weakref.WeakValueDictionary[int, _Siblings] = weakref.WeakValueDictionary()
 
 
 class HubLayer:
@@ -89,6 +101,7 @@ class HubLayer:
     _func: Any
     _is_hub_module_v1: bool
     trainable: bool
+    compute_dtype: str
 
     def __init__(
         self,
@@ -113,13 +126,17 @@ class HubLayer:
                 hint="Pass the others by name.",
             )
         import_tensorflow()
+        if isinstance(handle, os.PathLike):
+            handle = os.fspath(handle)
         self._handle = handle
+        self._is_loaded_here = isinstance(handle, str)
         self._func = target.resolve_object(handle, tags, load_options)
         self._is_hub_module_v1 = getattr(self._func, "_is_hub_module_v1", False)
         if self._is_hub_module_v1:
             signature = signature or "default"
             if not signature_outputs_as_dict:
                 output_key = output_key or "default"
+        self._callable = target.choose_callable(self._func, signature, self._name_for_humans())
         self._options = Options(
             arguments=dict(arguments or {}),
             tags=None if tags is None else (tags,) if isinstance(tags, str) else tuple(sorted(tags)),
@@ -133,11 +150,12 @@ class HubLayer:
             allow_signature_training=allow_signature_training,
             embed_saved_model=embed_saved_model,
         )
-        self._callable = target.choose_callable(self._func, signature, self._name_for_humans())
         self._has_training_argument = not signature and reusable.has_training_argument(self._callable)
         self._traces = [f.structured_input_signature for f in self._call_functions()]
         self._convert_inputs = InputConverter(self._input_specs())
         self._setup_layer(trainable, **kwargs)
+        self._siblings = _siblings.setdefault(id(self._func), _Siblings())
+        self._siblings.layers.add(self)
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
         """Starts the Keras layer, then hands it the variables and the losses of the loaded object."""
@@ -216,34 +234,45 @@ class HubLayer:
         try:
             return self._callable(*positional, **keywords)
         except (TypeError, ValueError) as error:
-            if not tf_private.is_no_matching_trace(error):
+            if not self._traces or not tf_private.is_no_matching_trace(error):
                 raise
-            message, hint = explain_mismatch(self._name_for_humans(), positional, keywords, self._traces)
+            raise self._mismatch(positional, keywords) from error
         except import_tensorflow().errors.InvalidArgumentError as error:
-            if not tf_private.is_cross_replica_call(error):
-                raise
-            raise UsageError(
-                f"{self._name_for_humans()} was called eagerly in the scope of a tf.distribute strategy, where its "
-                "variables have one copy per replica.",
-                hint="Call it outside of strategy.scope(), by strategy.run(), or by fit() and predict() of a Keras "
-                "model.",
-            ) from error
-        facts = {"handle": self._name_for_humans(), "available": tuple(map(str, self._traces))}
-        raise SignatureError(message, hint=hint, **facts)
+            if tf_private.is_cross_replica_call(error):
+                raise UsageError(
+                    f"{self._name_for_humans()} was called eagerly in the scope of a tf.distribute strategy, where its "
+                    "variables have one copy per replica.",
+                    hint="Call it outside of strategy.scope(), by strategy.run(), or by fit() and predict() of a Keras "
+                    "model.",
+                ) from error
+            # Signatures do not look at what they are called with; then an op somewhere inside complains.
+            if self._options.signature and difference(keywords, self._traces[0][1]):
+                raise self._mismatch(positional, keywords) from error
+            raise
+
+    def _mismatch(self, positional: list[Any], keywords: dict[str, Any]) -> SignatureError:
+        message, hint = explain_mismatch(self._name_for_humans(), positional, keywords, self._traces)
+        return SignatureError(
+            message, hint=hint, handle=self._name_for_humans(), available=tuple(map(str, self._traces))
+        )
 
     def _recording(self, inputs: Any) -> contextlib.AbstractContextManager[None]:
         """Hides a frozen layer from tapes that ask for no gradient through it.
 
         Tapes watch every trainable variable that is read, also those of a frozen model, and would keep all its
         activations for gradients that nobody asks for. A tape that watches an input, or that was told to watch one of
-        the variables, still records.
+        the variables, still records. So does one around a layer of the same object that is trained.
         """
-        if self.trainable or not tf_private.may_record():
-            return contextlib.nullcontext()
         tf = import_tensorflow()
-        tensors = [tensor for tensor in tf.nest.flatten(inputs, expand_composites=True) if tf.is_tensor(tensor)]
-        handles = [variable.handle for variable in self._raw_weights() if hasattr(variable, "handle")]
-        return contextlib.nullcontext() if tf_private.is_watched([*tensors, *handles]) else tf_private.stop_recording()
+        eager, may_record = tf.executing_eagerly(), tf_private.may_record()
+        if (eager and not may_record) or any(layer.trainable for layer in self._siblings.layers):
+            return contextlib.nullcontext()
+        if may_record:
+            tensors = [tensor for tensor in tf.nest.flatten(inputs, expand_composites=True) if tf.is_tensor(tensor)]
+            handles = [variable.handle for variable in self._raw_weights() if hasattr(variable, "handle")]
+            if tf_private.is_watched([*tensors, *handles]):
+                return contextlib.nullcontext()
+        return tf_private.stop_recording() if eager else tf_private.stop_recording_of_function()
 
     def _raw_weights(self) -> list[Any]:
         """The ``tf.Variable`` objects behind the layer's weights, trainable ones first."""
@@ -290,12 +319,12 @@ class HubLayer:
         if self._is_hub_module_v1:
             raise SignatureError(
                 "Setting hub.KerasLayer.trainable = True is unsupported when loading from the TF1 Hub format.",
-                hint="Use it with trainable=False.",
+                hint="It cannot be fine-tuned yet; use it with trainable=False.",
             )
         if reusable.is_graph_of_tf1(self._func):
             raise SignatureError(
                 "Setting hub.KerasLayer.trainable = True is unsupported for a SavedModel of TensorFlow 1.",
-                hint="Use it with trainable=False.",
+                hint="It cannot be fine-tuned yet; use it with trainable=False.",
             )
         if self._options.signature and not self._options.allow_signature_training:
             raise SignatureError(
@@ -321,19 +350,28 @@ class HubLayer:
             return specs + [next(iter(s.values())) for s in specs if len(s) == 1]
         return [positional[0] for positional, _ in self._traces if positional]
 
+    def _specs_of(self, shape: Any) -> Any:
+        """Makes the specs of inputs from their shapes, nested like the inputs; dtypes are those of the first trace."""
+        specs = self._input_specs()
+        return self._nested_specs(shape, specs[0] if specs else None)
+
+    def _nested_specs(self, shape: Any, like: Any) -> Any:
+        tf = import_tensorflow()
+        if isinstance(shape, Mapping):
+            return {key: self._nested_specs(each, like[key] if like else None) for key, each in shape.items()}
+        if not isinstance(shape, tf.TensorShape) and shape and isinstance(shape[0], (list, tuple, Mapping)):
+            return [self._nested_specs(each, like[i] if like else None) for i, each in enumerate(shape)]
+        return tf.TensorSpec(shape, getattr(like, "dtype", None) or self.compute_dtype)
+
     @functools.cached_property
     def _xla_compiles(self) -> bool:
         functions = self._call_functions()
         return bool(functions) and reusable.xla_can_compile(functions)
 
     def _name_for_humans(self) -> str:
-        return self._handle if isinstance(self._handle, str) else type(self._handle).__name__
-
-    def _signature_line(self) -> str:
-        return next(
-            (line for line in reusable.signature_table(self._func) if line.startswith(f"{self._options.signature}(")),
-            "",
-        )
+        if self._is_loaded_here:
+            return self._handle or "an embedded model"
+        return type(self._handle).__name__
 
     def _handle_config(self) -> dict[str, Any]:
         """The part of the configuration that says where the model is.
@@ -343,10 +381,10 @@ class HubLayer:
         """
         if self._options.embed_saved_model:
             handle, source = None, self._handle
-            if isinstance(self._handle, str):
+            if self._is_loaded_here:
                 handle, source = self._handle, origin_of(self._func)[0]
             return {"handle": handle, "embed_saved_model": True, "saved_model": embedding.pack(source)}
-        if not isinstance(self._handle, str):
+        if not self._is_loaded_here:
             raise NoConfigError(
                 "Can only generate a valid config for `hub.KerasLayer(handle, ...)` that uses a string `handle`.\n\n"
                 f"Got `type(handle)`: {type(self._handle)}.",
@@ -402,17 +440,19 @@ class HubLayer:
             return super().from_config(config)  # type: ignore[misc]
         folder = embedding.unpack(packed)
         layer = super().from_config({**config, "handle": str(folder)})  # type: ignore[misc]
+        layer._handle = config["handle"]
         embedding.remove_with(layer.resolved_object, folder)
         return layer
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the handle, plus the variables that differ from the published ones."""
         config = {**self._keras_config(), **self._call_config()}
+        changes = changed_values(self._func) if self._is_loaded_here else {}
         if self._options.embed_saved_model:
-            return type(self).from_config, ({**config, **self._handle_config()},)
-        if not isinstance(self._handle, str):
-            return _restore, (type(self), {**config, "handle": self._handle}, {})
-        return _restore, (type(self), {**config, "handle": origin_of(self._func)[0]}, changed_values(self._func))
+            config |= self._handle_config()
+        else:
+            config["handle"] = origin_of(self._func)[0] if self._is_loaded_here else self._handle
+        return _restore, (type(self), config, changes)
 
     def save_own_variables(self, store: Any) -> None:
         """Writes all variables into a Keras weights file, also strings, which HDF5 cannot hold as they are."""

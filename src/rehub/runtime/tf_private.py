@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -30,6 +31,27 @@ def stop_recording() -> AbstractContextManager[None]:
 
     context: AbstractContextManager[None] = record.stop_recording()
     return context
+
+
+@contextlib.contextmanager
+def stop_recording_of_function() -> Iterator[None]:
+    """Hides what happens inside from all tapes, also from those around later calls of the function that is traced.
+
+    A function tells the tapes around its calls all the variables that it read; nothing public keeps it from that.
+    """
+    import tensorflow as tf
+
+    graphs, graph = [], tf.compat.v1.get_default_graph()
+    while hasattr(graph, "_watched_variables"):
+        graphs.append((graph, list(graph._watched_variables)))
+        graph = graph.outer_graph
+    with stop_recording():
+        yield
+    for graph, before in graphs:
+        known = {id(variable) for variable in before}
+        for variable in list(graph._watched_variables):
+            if id(variable) not in known:
+                graph._watched_variables.discard(variable)
 
 
 def has_xla_kernel(op_type: str) -> bool:
