@@ -6,8 +6,11 @@ Folders that need TensorFlow are not collected where there is none. With ``--onl
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
+import socket
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,49 @@ def _skip_fails_in_ci(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"skipped although CI is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_machine_only() -> Iterator[None]:
+    """Fails the test that asks for another machine. No name server is asked, and names in ``.invalid`` are unknown."""
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def checked(reach: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+        def wrapper(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+                pytest.fail(f"this test opens a connection to {address}")
+            return reach(self, address)
+
+        return wrapper
+
+    def resolve(host: Any, *args: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and name.rstrip(".").endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if name is not None and not _is_here(name) and not _is_address(name):
+            pytest.fail(f"this test looks up the host {name!r}")
+        return getaddrinfo(host, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked(connect))
+        patch.setattr(socket.socket, "connect_ex", checked(connect_ex))
+        patch.setattr(socket, "getaddrinfo", resolve)
+        yield
+
+
+def _is_here(host: str) -> bool:
+    if not _is_address(host):
+        return host in ("", "localhost")
+    address = ipaddress.ip_address(host)
+    return address.is_loopback or address.is_unspecified
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,12 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from rehub.errors import HandleError
+from rehub.errors import SettingError
 
 Progress = Callable[[str, int, "int | None"], None]
 """Called as ``progress(what, done_bytes, total_bytes)``; the total is None when the server does not tell it.
@@ -27,6 +28,8 @@ Progress = Callable[[str, int, "int | None"], None]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+_LOAD_FORMATS = ("COMPRESSED", "UNCOMPRESSED", "AUTO")
+_OP_POLICIES = ("warn", "refuse", "allow")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,9 @@ class Settings:
         progress: A callback that replaces the progress bar.
         verify_tls: Whether certificates are checked. ``TFHUB_DISABLE_CERT_VALIDATION=true`` switches that off.
         ca_bundle: A PEM file of further certificate authorities. ``REHUB_CA_BUNDLE``.
+        mirrors: Servers to ask in place of others, for the handles that begin with a URL: ``{"https://tfhub.dev":
+            "https://HOST/FOLDER"}``, kept as pairs. Models keep their handles, also in the cache.
+            ``REHUB_MIRRORS``, as ``URL=URL,URL=URL``.
         offline: Never open a connection; use what the cache holds. ``REHUB_OFFLINE``.
         timeout_s: Seconds without a byte after which a connection counts as broken. ``REHUB_TIMEOUT_S``.
         retries: How often a broken request is tried again. ``REHUB_RETRIES``.
@@ -50,6 +56,14 @@ class Settings:
             ``REHUB_UNVERSIONED_TTL_S``.
         lock_timeout_s: Seconds to wait for another process that downloads the same model.
             ``REHUB_LOCK_TIMEOUT_S``.
+        token: A token for the server ``token_host``. It is sent there only, and shown nowhere. ``REHUB_TOKEN``.
+        token_host: ``HOST``, ``HOST:PORT`` or ``https://HOST``, for which the token is. ``REHUB_TOKEN_HOST``.
+        credentials_file: File of tokens; None for the one in the user's folder of settings, to which ``rehub login``
+            writes. ``REHUB_CREDENTIALS_FILE``.
+        memo: Whether `rehub.load` gives the same object again for the same path, tags and options, as long as the
+            process lives; whoever trains it trains it for all. ``REHUB_MEMO``.
+        op_policy: What `rehub.load` does with a model that holds ops which touch files, the network, processes or
+            Python: ``warn``, ``refuse`` or ``allow``. ``REHUB_OP_POLICY``.
     """
 
     cache_dir: str | None = None
@@ -58,30 +72,57 @@ class Settings:
     progress: Progress | None = None
     verify_tls: bool = True
     ca_bundle: str | None = None
+    mirrors: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
     offline: bool = False
     timeout_s: float = 30.0
     retries: int = 4
     unversioned_ttl_s: float = 86_400.0
     lock_timeout_s: float = 3_600.0
+    token: str | None = dataclasses.field(default=None, repr=False)
+    token_host: str | None = None
+    credentials_file: str | None = None
+    memo: bool = False
+    op_policy: str = "warn"
 
     def __post_init__(self) -> None:
-        if self.load_format not in ("COMPRESSED", "UNCOMPRESSED", "AUTO"):
-            raise HandleError(
-                f"model load format {self.load_format!r} is unknown.",
-                hint="Use COMPRESSED, UNCOMPRESSED or AUTO (TFHUB_MODEL_LOAD_FORMAT).",
-            )
+        for name in ("cache_dir", "ca_bundle", "credentials_file"):
+            path = getattr(self, name)
+            if isinstance(path, os.PathLike):
+                object.__setattr__(self, name, os.fspath(path))
+        if isinstance(self.mirrors, Mapping):
+            object.__setattr__(self, "mirrors", tuple(self.mirrors.items()))
+        self._check(
+            "mirrors", _are_mirrors(self.mirrors), 'pairs of URLs, such as {"https://tfhub.dev": "https://HOST"}'
+        )
+        self._check("load_format", self.load_format in _LOAD_FORMATS, f"one of {', '.join(_LOAD_FORMATS)}")
+        self._check("op_policy", self.op_policy in _OP_POLICIES, f"one of {', '.join(_OP_POLICIES)}")
         for name in ("timeout_s", "retries", "unversioned_ttl_s", "lock_timeout_s"):
-            if getattr(self, name) < 0:
-                raise HandleError(f"setting {name} is {getattr(self, name)}.", hint="Use zero or more.")
+            value = getattr(self, name)
+            self._check(name, isinstance(value, (int, float)) and value >= 0, "a number, zero or more")
+        for name in ("verify_tls", "offline", "memo"):
+            self._check(name, isinstance(getattr(self, name), bool), "True or False")
+
+    def _check(self, name: str, is_good: bool, wanted: str) -> None:
+        if not is_good:
+            raise SettingError(f"setting {name} is {getattr(self, name)!r}.", hint=f"Use {wanted}.", setting=name)
 
     @property
     def cache_root(self) -> Path:
         """The folder of the model cache, whether it exists or not."""
         if self.cache_dir:
-            return Path(self.cache_dir).expanduser()
+            return _expanded(self.cache_dir)
         import platformdirs
 
         return Path(platformdirs.user_cache_dir("rehub", appauthor=False))
+
+    @property
+    def credentials_path(self) -> Path:
+        """The file of tokens, whether it exists or not."""
+        if self.credentials_file:
+            return _expanded(self.credentials_file)
+        import platformdirs
+
+        return Path(platformdirs.user_config_dir("rehub", appauthor=False)) / "credentials.json"
 
     @property
     def legacy_cache_roots(self) -> tuple[Path, ...]:
@@ -89,41 +130,54 @@ class Settings:
         return (self.cache_root,) if self.cache_dir else (Path(tempfile.gettempdir()) / "tfhub_modules",)
 
 
-_overrides: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar(
-    "rehub_settings", default=types.MappingProxyType({})
+_overrides: contextvars.ContextVar[tuple[Settings | None, Mapping[str, Any]]] = contextvars.ContextVar(
+    "rehub_settings", default=(None, types.MappingProxyType({}))
 )
+"""What stands in for variables and flags, if anything does, and changes to that."""
 
 
 @contextlib.contextmanager
-def settings(**changes: Any) -> Iterator[Settings]:
+def settings(base: Settings | None = None, /, **changes: Any) -> Iterator[Settings]:
     """Changes settings for the calls inside a ``with`` block, in this thread or task only.
 
+    Another thread or process begins without them: give it the object that the block gives, and begin a block with that
+    object there. As everywhere in Python, a block in a generator holds for its caller too while the generator waits.
+
     Args:
+        base: All settings, in place of those from variables, flags and blocks around this one; None for those.
         **changes: Fields of `Settings`.
 
     Raises:
         TypeError: If a name is no field of `Settings`.
-        HandleError: If a value is out of its range.
+        SettingError: If a value is out of its range.
     """
     unknown = changes.keys() - {field.name for field in dataclasses.fields(Settings)}
     if unknown:
         raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
-    token = _overrides.set({**_overrides.get(), **changes})
+    around, changed = _overrides.get()
+    token = _overrides.set((around, {**changed, **changes}) if base is None else (base, changes))
     try:
         yield current()
     finally:
-        _overrides.reset(token)
+        # A generator may be closed by another task than it began in, and nothing was changed there.
+        with contextlib.suppress(ValueError):
+            _overrides.reset(token)
 
 
 def current() -> Settings:
     """Returns the settings in force at this moment.
 
     Raises:
-        HandleError: If a variable holds a value that its setting does not take.
+        SettingError: If a variable holds a value that its setting does not take.
     """
-    base = _read(_flag_values(), tuple(map(os.environ.get, _VARIABLES)))
-    changes = _overrides.get()
+    base, changes = _overrides.get()
+    if base is None:
+        base = _read(_flag_values(), tuple(map(os.environ.get, _VARIABLES)))
     return dataclasses.replace(base, **changes) if changes else base
+
+
+def _expanded(path: str) -> Path:
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves the text alone when nobody has that home
 
 
 def _boolean(text: str) -> bool:
@@ -135,21 +189,77 @@ def _boolean(text: str) -> bool:
     raise ValueError
 
 
+def _count(text: str) -> int:
+    return int(_amount(text, int))
+
+
+def _amount(text: str, reader: Callable[[str], float] = float) -> float:
+    value = reader(text)
+    if value >= 0:
+        return value
+    raise ValueError
+
+
+def _mirrors(text: str) -> tuple[tuple[str, ...], ...]:
+    pairs = tuple(tuple(map(str.strip, part.split("=", 1))) for part in text.split(",") if part.strip())
+    if _are_mirrors(pairs):
+        return pairs
+    raise ValueError
+
+
+def _are_mirrors(values: object) -> bool:
+    return isinstance(values, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_plain_url, pair)) for pair in values
+    )
+
+
+def _is_plain_url(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
+    try:
+        url = urlsplit(text)
+        has_port = url.port != 0
+    except ValueError:
+        return False
+    plain = url.scheme in ("http", "https") and "@" not in url.netloc and not url.query and not url.fragment
+    return plain and has_port and bool(url.hostname)
+
+
+def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text in choices:
+            return text
+        raise ValueError
+
+    return read
+
+
 _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "TFHUB_CACHE_DIR": ("cache_dir", str, "a folder"),
-    "TFHUB_MODEL_LOAD_FORMAT": ("load_format", str, "COMPRESSED, UNCOMPRESSED or AUTO"),
+    "TFHUB_MODEL_LOAD_FORMAT": ("load_format", _one_of(_LOAD_FORMATS), "COMPRESSED, UNCOMPRESSED or AUTO"),
     "TFHUB_DOWNLOAD_PROGRESS": ("show_progress", bool, "anything"),
     "TFHUB_DISABLE_CERT_VALIDATION": ("verify_tls", lambda text: not _boolean(text), "1 or 0"),
     "REHUB_CA_BUNDLE": ("ca_bundle", str, "a file"),
     "REHUB_PROGRESS": ("show_progress", _boolean, "1 or 0"),
+    "REHUB_MIRRORS": ("mirrors", _mirrors, "URL=URL[,URL=URL], such as https://tfhub.dev=https://HOST"),
     "REHUB_OFFLINE": ("offline", _boolean, "1 or 0"),
-    "REHUB_TIMEOUT_S": ("timeout_s", float, "a number"),
-    "REHUB_RETRIES": ("retries", int, "a number"),
-    "REHUB_UNVERSIONED_TTL_S": ("unversioned_ttl_s", float, "a number"),
-    "REHUB_LOCK_TIMEOUT_S": ("lock_timeout_s", float, "a number"),
+    "REHUB_TIMEOUT_S": ("timeout_s", _amount, "a number, zero or more"),
+    "REHUB_RETRIES": ("retries", _count, "a whole number, zero or more"),
+    "REHUB_UNVERSIONED_TTL_S": ("unversioned_ttl_s", _amount, "a number, zero or more"),
+    "REHUB_LOCK_TIMEOUT_S": ("lock_timeout_s", _amount, "a number, zero or more"),
+    "REHUB_TOKEN": ("token", str, "a token"),
+    "REHUB_TOKEN_HOST": ("token_host", str, "a host"),
+    "REHUB_CREDENTIALS_FILE": ("credentials_file", str, "a file"),
+    "REHUB_MEMO": ("memo", _boolean, "1 or 0"),
+    "REHUB_OP_POLICY": ("op_policy", _one_of(_OP_POLICIES), "warn, refuse or allow"),
 }
 """Variable to its field of `Settings`, how its text is read, and what it may be set to. Of two variables for one field
 the later one counts; an empty one is as good as none."""
+
+
+def variables() -> Mapping[str, str]:
+    """Returns the name of each variable that is read, and the field of `Settings` that it sets."""
+    return {variable: name for variable, (name, _, _) in _VARIABLES.items()}
 
 
 @functools.lru_cache(maxsize=16)
@@ -161,13 +271,15 @@ def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | None, ...]) -> 
             try:
                 values[name] = reader(text)
             except ValueError:
-                raise HandleError(f"{variable} is {text!r}.", hint=f"Set it to {wanted}, or unset it.") from None
+                raise SettingError(
+                    f"{variable} is {text!r}.", hint=f"Set it to {wanted}, or unset it.", setting=variable
+                ) from None
     return Settings(**values)
 
 
 _FLAGS = {
-    "cache_dir": ("tfhub_cache_dir", "Folder in which downloaded models are cached."),
-    "load_format": ("tfhub_model_load_format", "COMPRESSED, UNCOMPRESSED or AUTO: how models are asked for."),
+    "cache_dir": "tfhub_cache_dir",
+    "load_format": "tfhub_model_load_format",
 }
 
 
@@ -179,16 +291,21 @@ def define_flags() -> None:
     absl_flags = sys.modules.get("absl.flags")
     if absl_flags is None:
         return
-    for name, text in _FLAGS.values():
-        if name not in absl_flags.FLAGS:
-            absl_flags.DEFINE_string(name, None, text, allow_override=True)
+    if "tfhub_cache_dir" not in absl_flags.FLAGS:
+        absl_flags.DEFINE_string(
+            "tfhub_cache_dir", None, "Folder in which downloaded models are cached.", allow_override=True
+        )
+    if "tfhub_model_load_format" not in absl_flags.FLAGS:
+        absl_flags.DEFINE_enum(
+            "tfhub_model_load_format", "AUTO", _LOAD_FORMATS, "How models are asked for.", allow_override=True
+        )
 
 
 def _flag_values() -> tuple[tuple[str, str], ...]:
     absl_flags = sys.modules.get("absl.flags")
-    if absl_flags is None or not absl_flags.FLAGS.is_parsed():
+    if absl_flags is None:
         return ()
     flags = absl_flags.FLAGS
     return tuple(
-        (setting, flags[name].value) for setting, (name, _) in _FLAGS.items() if name in flags and flags[name].value
+        (setting, flags[name].value) for setting, name in _FLAGS.items() if name in flags and flags[name].value
     )

@@ -4,6 +4,7 @@
 
     HubError
     ├── HandleError (ValueError)                    the text is no handle
+    ├── SettingError (ValueError)                   a setting, or a file of credentials, holds what it cannot hold
     ├── ResolveError                                a handle leads nowhere
     │   ├── NotFoundError (FileNotFoundError, ValueError)
     │   └── AccessError (PermissionError)           401 and 403: a token or a consent is missing
@@ -60,7 +61,8 @@ class HubError(Exception):
         for name in facts:
             if not hasattr(type(self), name):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
-        super().__init__(f"{message} {hint}" if hint else message)
+        space = "" if message.endswith("\n") else " "
+        super().__init__(f"{message}{space}{hint}" if hint else message)
         self.message = message
         self.hint = hint
         self.__dict__.update(facts)
@@ -76,6 +78,15 @@ class HandleError(HubError, ValueError):
     """The text is not a handle that rehub can read."""
 
     handle: object = None
+
+
+class SettingError(HubError, ValueError):
+    """A setting, an environment variable, or a file of credentials holds what it cannot hold.
+
+    ``setting`` is the name of the variable or of the field of `rehub.Settings`; empty for files.
+    """
+
+    setting: str = ""
 
 
 class ResolveError(HubError):
@@ -96,7 +107,12 @@ class NotFoundError(ResolveError, FileNotFoundError, ValueError):
 
 
 class AccessError(ResolveError, PermissionError):
-    """The server wants credentials, or refuses the ones it got."""
+    """The server wants credentials, or refuses the ones it got.
+
+    ``credentials`` says which ones were sent, without the secret; empty for none.
+    """
+
+    credentials: str = ""
 
 
 class TransferError(HubError, OSError):

@@ -82,10 +82,11 @@ def parse(text: str | os.PathLike[str]) -> Handle:
 
     Args:
         text: A filesystem path, ``http(s)://HOST/PUBLISHER/MODEL[/VERSION]``, a URL that ends in ``.tar``,
-            ``.tar.gz`` or ``.tgz``, or a remote folder (``gs://…``). URLs may end in ``#sha256=DIGEST``.
+            ``.tar.gz`` or ``.tgz``, or a remote folder (``gs://…``). URLs may end in ``#sha256=DIGEST``, but not those
+            of remote folders.
 
     Raises:
-        HandleError: If it is empty, no text, has no host, or the pin is no sha256.
+        HandleError: If it is empty, no text, has no host, or the pin is no sha256 or cannot be checked.
     """
     if isinstance(text, os.PathLike):
         text = os.fspath(text)
@@ -106,7 +107,7 @@ def _parse(text: str) -> Handle:
     if scheme is None:
         return Handle(text, Kind.PATH, text)
     if scheme[1].lower() == "file":
-        return Handle(text, Kind.PATH, _file_url_path(text))
+        return _parse_file_url(text)
     return _parse_url(text)
 
 
@@ -137,6 +138,12 @@ def _parse_url(text: str) -> Handle:
         return Handle(text, Kind.ARCHIVE, urlunsplit(url), pin)
     if scheme in ("http", "https"):
         return Handle(text, Kind.HUB, urlunsplit(_canonical_kaggle(url)), pin)
+    if pin is not None:
+        raise HandleError(
+            f"{text!r} has a pin, but rehub does not see the files of a folder that TensorFlow opens in place.",
+            hint="Omit the pin, or name an archive (.tar.gz) of the model.",
+            handle=text,
+        )
     return Handle(text, Kind.REMOTE, text)
 
 
@@ -173,7 +180,7 @@ def _canonical_kaggle(url: SplitResult) -> SplitResult:
     return url._replace(netloc="www.kaggle.com")
 
 
-def _file_url_path(text: str) -> str:
+def _parse_file_url(text: str) -> Handle:
     from urllib.request import url2pathname
 
     url = urlsplit(text)
@@ -181,4 +188,4 @@ def _file_url_path(text: str) -> str:
         raise HandleError(
             f"{text!r} names a file on host {url.netloc!r}.", hint="Use a path of this machine.", handle=text
         )
-    return url2pathname(url.path)
+    return Handle(text, Kind.PATH, url2pathname(url.path), _pin(text, url.fragment))

@@ -77,7 +77,7 @@ def test_resolve_says_how_much_space_a_model_needs(cache: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(CacheError, match=f"{len(MODEL.body)} bytes"):
+        with pytest.raises(CacheError, match=f"at least {len(MODEL.body)} bytes"):
             through(MemoryTransport({ASKED: MODEL}))
     assert list((cache / ".staging").iterdir()) == []
     assert sample.read(through(MemoryTransport({ASKED: MODEL}))) == sample.FILES

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
+import pickle
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import rehub
-from rehub.errors import FormatError, HubError, TransferError
+from rehub.errors import AccessError, FormatError, HubError, TransferError
 from tests import sample
-from tests.misbehaving import Answer, MisbehavingServer, Request, ranged
+from tests.misbehaving import Answer, MisbehavingServer, Request, Step, ranged
 
 OLD = sample.archive({**sample.FILES, "version": b"old"})
 NEW = sample.archive({**sample.FILES, "version": b"new"})
@@ -38,8 +42,10 @@ def test_resolve_starts_again_when_a_server_cannot_send_the_rest() -> None:
 
 
 def test_resolve_gives_up_when_it_breaks_every_time(cache: Path) -> None:
-    with MisbehavingServer(Answer(NEW, cut_at=20_000)) as server, pytest.raises(TransferError, match="20000 bytes"):
+    with MisbehavingServer(Answer(NEW, cut_at=20_000)) as server, pytest.raises(TransferError) as caught:
         rehub.resolve(f"{server.url}/acme/net/1")
+    assert f"broke after 20000 of {len(NEW)} bytes; the server gave no ETag" in caught.value.message
+    assert "IncompleteRead" not in str(caught.value)
     assert len(server.requests) == 3
     assert not list(cache.glob("http*"))
     assert list((cache / ".staging").iterdir()) == []
@@ -54,6 +60,59 @@ def test_resolve_keeps_signatures_out_of_errors(last: Answer) -> None:
     with MisbehavingServer(*steps) as server, pytest.raises(HubError) as caught, rehub.settings(retries=0):
         rehub.resolve(f"{server.url}/acme/net/1")
     assert "secret" not in f"{caught.value} {vars(caught.value)}"
+
+
+@pytest.fixture
+def storage() -> Iterator[Callable[..., tuple[MisbehavingServer, MisbehavingServer]]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(*steps: Step) -> tuple[MisbehavingServer, MisbehavingServer]:
+            """Starts a hub that signs a new address for each request, and the storage where that leads to."""
+            there = stack.enter_context(MisbehavingServer(*steps))
+            numbers = itertools.count(1)
+
+            def sign(_: Request) -> Answer:
+                return Answer(status=302, headers={"Location": f"{there.url}/blob?signature={next(numbers)}"})
+
+            return stack.enter_context(MisbehavingServer(sign)), there
+
+        yield start
+
+
+Storage = Callable[..., tuple[MisbehavingServer, MisbehavingServer]]
+
+
+@pytest.mark.parametrize("path", ["acme/net/1", "acme/net", "net.tar.gz"])
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_resolve_asks_for_a_fresh_signature_when_one_has_expired(
+    storage: Storage, caplog: pytest.LogCaptureFixture, path: str, status: int
+) -> None:
+    hub, there = storage(Answer(status=status), Answer(NEW))
+    assert sample.read(rehub.resolve(f"{hub.url}/{path}"))["version"] == b"new"
+    assert [request.target for request in there.requests] == ["/blob?signature=1", "/blob?signature=2"]
+    assert "Trying again from the start (2 of 2)" in caplog.text
+    assert "signature=" not in caplog.text
+
+
+def test_resolve_asks_for_a_fresh_signature_when_one_expires_in_the_middle(storage: Storage) -> None:
+    hub, there = storage(ranged(NEW, '"2"', cut_at=20_000), Answer(status=403), Answer(NEW))
+    assert sample.read(rehub.resolve(f"{hub.url}/acme/net/1"))["version"] == b"new"
+    assert [request.target[-1] for request in there.requests] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(("retries", "count"), [(4, 2), (0, 1)])
+def test_resolve_gives_up_when_a_fresh_signature_is_refused_too(storage: Storage, retries: int, count: int) -> None:
+    hub, there = storage(Answer(status=403))
+    with rehub.settings(retries=retries), pytest.raises(AccessError, match="status 403") as caught:
+        rehub.resolve(f"{hub.url}/acme/net/1")
+    assert len(there.requests) == count
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
+
+
+def test_resolve_asks_once_when_the_server_itself_refuses() -> None:
+    with MisbehavingServer(Answer(status=403)) as server, pytest.raises(AccessError):
+        rehub.resolve(f"{server.url}/acme/net/1")
+    assert len(server.requests) == 1
 
 
 def test_resolve_gives_up_as_soon_when_the_handle_has_no_version() -> None:

@@ -24,7 +24,7 @@ from rehub.errors import (
     OfflineError,
     TransferError,
 )
-from rehub.resolvers.chain import resolve_with
+from rehub.resolvers.chain import lasting, resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
 
@@ -149,6 +149,36 @@ def test_resolve_refuses_a_model_that_does_not_fit_its_pin(cache: Path, good_pin
     assert len(transport.requests) == 2
 
 
+def test_resolve_checks_the_pin_of_a_folder(tmp_path: Path, good_pin: str) -> None:
+    folder = tmp_path / "model"
+    assert rehub.resolve(folder.as_uri() + good_pin) == str(folder)
+    (folder / "saved_model.pb").write_bytes(b"other")
+    with pytest.raises(ChecksumError) as caught:
+        rehub.resolve(folder.as_uri() + good_pin)
+    assert "#sha256=" + caught.value.expected == good_pin
+
+
+def test_lasting_handle_keeps_the_pin(tmp_path: Path, good_pin: str) -> None:
+    folder = tmp_path / "model"
+    assert lasting(folder.as_uri() + good_pin, str(folder)) == folder.as_uri() + good_pin
+    redirect = MemoryResponse(status=302, headers={"location": ASKED})
+    transport = MemoryTransport({"https://hub.test/acme/net?tf-hub-format=compressed": redirect, ASKED: MODEL})
+    newest = "https://hub.test/acme/net" + good_pin
+    assert lasting(newest, through(transport, newest)) == "https://hub.test/acme/net/2" + good_pin
+
+
+@pytest.mark.parametrize("handle", ["https://hub.test/acme/net/2", "https://hub.test/acme/net"])
+def test_resolve_refuses_a_pin_that_it_cannot_check(handle: str) -> None:
+    transport = MemoryTransport({UNCOMPRESSED: MemoryResponse(b"gs://bucket/net/2", 303)})
+    with (
+        rehub.settings(load_format="UNCOMPRESSED"),
+        pytest.raises(HandleError, match="Unset TFHUB_MODEL_LOAD_FORMAT") as caught,
+    ):
+        through(transport, handle + PIN)
+    assert caught.value.handle == handle + PIN
+    assert transport.requests == []
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_resolve_says_what_is_missing_when_access_is_refused(status: int) -> None:
     kaggle = "https://www.kaggle.com/models/google/bert/tensorFlow2/base/1"
@@ -176,6 +206,7 @@ def test_resolve_lists_the_versions_that_exist() -> None:
     [
         (MemoryResponse(b"No such\n model.", 404, {"content-type": "text/plain"}), "status 404.: No such model"),
         (MemoryResponse(b"<html>long page</html>", 404, {"content-type": "text/html"}), r"status 404\)\. Check"),
+        (MemoryResponse(b"", 404), "REHUB_MIRRORS=https://hub.test=https://OTHER-HOST"),
         (MemoryResponse(b"", 410), "is gone"),
         (_json(404, {"error": "gone fishing"}), "gone fishing"),
         (_json(404, ["odd"]), "does not exist"),
@@ -286,6 +317,12 @@ def test_resolve_shows_a_bar_only_where_somebody_looks(
     assert ("hub.test/acme/net/2" in err) is is_terminal
 
 
+@pytest.mark.parametrize("handle", ["httpx://hub.test/acme/net/1", "ftp://hub.test/net", "htps://tfhub.dev/a/b/1"])
+def test_resolve_refuses_a_scheme_that_nobody_knows(handle: str) -> None:
+    with pytest.raises(HandleError, match="scheme .* is unknown"):
+        rehub.resolve(handle)
+
+
 UNCOMPRESSED = "https://hub.test/acme/net/2?tf-hub-format=uncompressed"
 
 
@@ -325,3 +362,24 @@ def test_resolve_uncompressed_follows_redirects_to_the_server_that_names_the_fol
 def test_resolve_uncompressed_fails_when_the_server_names_no_folder(answer: MemoryResponse) -> None:
     with rehub.settings(load_format="UNCOMPRESSED"), pytest.raises(TransferError):
         through(MemoryTransport({UNCOMPRESSED: answer}), "https://hub.test/acme/net/2")
+
+
+@pytest.mark.parametrize("status", [200, 400, 406, 501])
+def test_resolve_uncompressed_says_how_to_download_when_the_server_offers_nothing_else(status: int) -> None:
+    answer = MemoryResponse(b"Ask with tf-hub-format=compressed.", status, {"content-type": "text/plain"})
+    with rehub.settings(load_format="UNCOMPRESSED"), pytest.raises(TransferError, match=f"status {status}") as caught:
+        through(MemoryTransport({UNCOMPRESSED: answer}), "https://hub.test/acme/net/2")
+    assert caught.value.hint == "Unset TFHUB_MODEL_LOAD_FORMAT, so that the model is downloaded."
+    assert "tf-hub-format" not in caught.value.message
+
+
+def test_resolve_uncompressed_never_asks_when_offline(cache: Path) -> None:
+    transport = MemoryTransport({})
+    with (
+        rehub.settings(load_format="UNCOMPRESSED", offline=True),
+        pytest.raises(OfflineError, match="rehub is offline") as caught,
+    ):
+        through(transport, "https://hub.test/acme/net/2")
+    assert str(cache) not in str(caught.value)
+    assert "TFHUB_MODEL_LOAD_FORMAT" in caught.value.hint
+    assert transport.requests == []

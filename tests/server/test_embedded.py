@@ -97,7 +97,7 @@ def test_start_takes_the_same_port_again_after_a_stop(models: Path) -> None:
         assert ask_hub(hub, "/healthz").status == 200
 
 
-@pytest.mark.parametrize("host", ["203.0.113.7", "no such host"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
 def test_start_fails_when_the_host_is_not_here(models: Path, host: str) -> None:
     with pytest.raises(UsageError, match="Cannot listen on"), EmbeddedHub(models, host=host):
         pass

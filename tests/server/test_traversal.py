@@ -63,6 +63,8 @@ def hub(root: Path) -> Iterator[EmbeddedHub]:
         "/acme/endless/1",
         "/acme/net/1/saved_model.pb",
         "/acme/net%3F/1",
+        "/%0A",
+        "/healthz%0A",
         f"/acme/{'n' * 300}/1",
         f"/{'a/' * 4000}1",
     ],

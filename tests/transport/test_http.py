@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import email.utils
+import os
 import random
 import socket
+import socketserver
 import ssl
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -118,6 +123,8 @@ def test_get_fails_when_nobody_listens() -> None:
     with pytest.raises(TransferError) as caught:
         fetched(f"http://127.0.0.1:{port}/m")
     assert caught.value.url == f"http://127.0.0.1:{port}/m"
+    assert f"nothing answers at 127.0.0.1:{port}" in caught.value.message
+    assert "is the port right" in caught.value.hint
     assert not isinstance(caught.value, OfflineError)
 
 
@@ -138,10 +145,47 @@ def test_get_opens_no_connection_when_offline(serve: Serve) -> None:
     assert server.requests == []
 
 
+@pytest.mark.parametrize("timeout_s", [0, float("inf")])
+def test_get_brings_a_body_when_there_is_no_limit(serve: Serve, timeout_s: float) -> None:
+    assert fetched(serve(Answer(b"x")).url, Settings(timeout_s=timeout_s, retries=0)) == (200, b"x")
+
+
 def test_get_fails_when_a_server_keeps_silent(serve: Serve) -> None:
     server = serve(Answer(b"x" * 100, cut_at=10, end="stall"))
-    with pytest.raises(TransferError):
+    with pytest.raises(TransferError, match=r"after 0 of 100 bytes: no answer from 127.* for 0\.2 s.*REHUB_TIMEOUT_S"):
         fetched(server.url, Settings(timeout_s=0.2, retries=0))
+
+
+def test_get_tells_that_it_tries_again_when_a_server_keeps_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TransferError, match="could not be fetched: no answer"):
+            fetched(f"http://{place}/m?signature=secret", Settings(timeout_s=0.1, retries=2))
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("rehub", "WARNING", f"no answer from {place} for 0.1 s; trying again ({i} of 3)") for i in (2, 3)
+    ]
+
+
+def test_get_tells_why_it_tries_again_and_when(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    busy = Answer(status=503, headers={"Retry-After": "7"})
+    broken = ranged(BODY, '"v1"', cut_at=1_500_000)
+    server = serve(busy, broken, ranged(BODY, '"v1"'))
+    assert fetched(f"{server.url}/m?signature=secret") == (200, BODY)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{server.url}/m answers with status 503; trying again in 7 s (2 of 3)",
+        f"{server.url}/m broke after 1500000 of 3000000 bytes: the connection to 127.0.0.1:{server.port} ended early; "
+        "trying again (2 of 3)",
+    ]
+
+
+def test_get_tells_a_terminal_that_it_tries_again(serve: Serve) -> None:
+    program = "import sys, rehub; rehub.resolve(sys.argv[1])"
+    server = serve(Answer(status=500), Answer(status=404))
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", program, server.url], env=variables, capture_output=True, text=True)
+    assert run.stderr.startswith(f"{server.url} answers with status 500; trying again (2 of 5)\n")
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -184,7 +228,7 @@ def test_chunks_go_on_by_date_when_there_is_no_etag(serve: Serve) -> None:
 )
 def test_chunks_fail_when_the_rest_is_not_of_the_same_content(serve: Serve, second: Step) -> None:
     server = serve(ranged(BODY, '"v1"', cut_at=1_500_000), second)
-    with pytest.raises(ContentLost, match="1500000 bytes"):
+    with pytest.raises(ContentLost, match="1500000 of 3000000 bytes"):
         fetched(server.url)
 
 
@@ -252,9 +296,15 @@ def test_get_goes_through_the_proxy(proxied: MisbehavingServer) -> None:
 
 
 def test_get_goes_past_the_proxy_when_no_proxy_names_the_host(
-    serve: Serve, proxied: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+    proxied: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "models.invalid")
+    with pytest.raises(OfflineError):
+        fetched("http://models.invalid/m")
+    assert proxied.requests == []
+
+
+def test_get_goes_past_the_proxy_when_the_host_is_this_machine(serve: Serve, proxied: MisbehavingServer) -> None:
     assert fetched(serve(Answer(b"direct")).url) == (200, b"direct")
     assert proxied.requests == []
 
@@ -304,11 +354,32 @@ def test_get_refuses_an_unknown_certificate_at_once(secure: MisbehavingServer) -
     assert (secure.requests, waits) == ([], [])
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_get_warns_at_every_call_when_certificates_are_not_checked(secure: MisbehavingServer) -> None:
+def test_get_warns_once_at_every_call_when_certificates_are_not_checked(secure: MisbehavingServer) -> None:
     for _ in range(2):
-        with pytest.warns(UserWarning, match="TFHUB_DISABLE_CERT_VALIDATION"):
+        with pytest.warns(UserWarning, match="TFHUB_DISABLE_CERT_VALIDATION") as caught:
             assert fetched(secure.url, Settings(verify_tls=False)) == (200, b"secure")
+        assert len(caught) == 1
+
+
+def test_get_says_at_once_that_a_server_speaks_no_tls() -> None:
+    waits: list[float] = []
+    with socketserver.TCPServer(("127.0.0.1", 0), _PlainHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        place = f"127.0.0.1:{server.server_address[1]}"
+        with (
+            pytest.raises(TransferError, match=f"{place} speaks no TLS.* write http://"),
+            HttpTransport(QUICK, sleep=waits.append).get(f"https://{place}/m"),
+        ):
+            pass
+        thread.join()
+    assert waits == []
+
+
+class _PlainHandler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_get_fails_when_the_authorities_cannot_be_read(tmp_path: Path) -> None:

@@ -51,7 +51,13 @@ def test_get_refuses_to_leave_encryption() -> None:
     assert [url for url, _ in transport.requests] == ["https://a/m"]
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "gs://bucket/m", "ftp://a/m", "https:///m"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("file:///etc/passwd", "gs://bucket/m", "ftp://a/m", "https:///m"),
+        *("http://[bad", "https://h:99999/x", "https://h:abc/x", "//[", "https://a\\@b/m"),
+    ],
+)
 def test_get_refuses_a_redirect_out_of_the_web(location: str) -> None:
     with pytest.raises(TransferError), MemoryTransport({"https://a/m": to(location)}).get("https://a/m"):
         pass

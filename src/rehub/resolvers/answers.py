@@ -8,25 +8,42 @@ from urllib.parse import urlsplit
 from rehub.errors import AccessError, HubError, NotFoundError, TransferError
 from rehub.handle import Handle
 from rehub.transport.interface import Response
+from rehub.transport.origin import is_private, is_same_origin, origin
 from rehub.transport.redirects import shown
 
 _TEXT_LIMIT_BYTES = 64 << 10
 _SHOWN = 200
+_KAGGLE = "https://www.kaggle.com"
+_EXPIRED_AT_GOOGLE = 400  # Google Cloud Storage calls an expired signature a bad request; others, 403
 
 
-def refused(handle: Handle, response: Response) -> HubError:
-    """Makes the error for an answer that brings no model."""
+class LinkRefused(AccessError):  # noqa: N818 - says what happened
+    """A server refuses what another one sent the request to, such as an address whose signature has expired."""
+
+
+def refused(handle: Handle, response: Response, asked: str) -> HubError:
+    """Makes the error for an answer that brings no model.
+
+    Args:
+        handle: Whose model was asked for.
+        response: The answer.
+        asked: The URL that was asked at first.
+    """
     said, versions = _explained(response)
-    if response.status in (401, 403):
-        return AccessError(
-            f"{handle.location} may not be read (status {response.status}){said}.",
-            hint=_access_hint(handle),
+    is_link = response.credential is None and not is_same_origin(asked, response.url)
+    if response.status in (401, 403) or (is_link and response.status == _EXPIRED_AT_GOOGLE):
+        credentials = response.credential.source if response.credential is not None else ""
+        sent = f"with {credentials}" if credentials else "without credentials"
+        return (LinkRefused if is_link else AccessError)(
+            f"{shown(handle.location)} may not be read {sent} (status {response.status} of {_server(response)}){said}.",
+            hint=_access_hint(response, asked),
             handle=handle.text,
             url=shown(response.url),
             status=response.status,
+            credentials=credentials,
         )
     if response.status in (404, 410):
-        message, hint = _not_found(handle, response.status, said, versions)
+        message, hint = _not_found(handle, response, said, versions)
         return NotFoundError(
             message, hint=hint, handle=handle.text, url=shown(response.url), status=response.status, versions=versions
         )
@@ -94,18 +111,20 @@ def _explained(response: Response) -> tuple[str, tuple[str, ...]]:
     return (f": {text[:_SHOWN]}" if text else ""), versions
 
 
-def _not_found(handle: Handle, status: int, said: str, versions: tuple[str, ...]) -> tuple[str, str]:
+def _not_found(handle: Handle, response: Response, said: str, versions: tuple[str, ...]) -> tuple[str, str]:
     """Returns the message and the hint for a model or a version that is not there."""
     if versions and handle.version is not None:
         model = urlsplit(handle.location).path.strip("/").rpartition("/")[0]
         return (
-            f"no version {handle.version} of {model!r} on {handle.host}; there {_listed(versions)}.",
+            f"no version {handle.version} of {model!r} on {urlsplit(response.url).netloc}; there {_listed(versions)}.",
             "Ask for one of these, or omit the version to get the newest.",
         )
-    return (
-        f"{handle.location} {'is gone' if status == 410 else 'does not exist'} (status {status}){said}.",
-        "Check its spelling, and open it in a browser: a model's URL reads https://HOST/PUBLISHER/MODEL/VERSION.",
-    )
+    what = "is gone" if response.status == 410 else "does not exist"
+    where = "" if is_same_origin(handle.location, response.url) else f" of {_server(response)}"
+    hint = "Check its spelling, and open it in a browser: a model's URL reads https://HOST/PUBLISHER/MODEL/VERSION."
+    if urlsplit(handle.location).scheme in ("http", "https"):
+        hint += f" If another server has it, name that: REHUB_MIRRORS={origin(handle.location)}=https://OTHER-HOST"
+    return f"{handle.location} {what} (status {response.status}{where}){said}.", hint
 
 
 def _listed(versions: tuple[str, ...]) -> str:
@@ -114,10 +133,28 @@ def _listed(versions: tuple[str, ...]) -> str:
     return f"are {', '.join(versions[:-1])} and {versions[-1]}"
 
 
-def _access_hint(handle: Handle) -> str:
-    if handle.is_kaggle:
-        return (
-            f"Open {handle.location} in a browser, log in and accept the terms of the model; a private model needs "
-            "the credentials of a Kaggle account as well."
+def _server(response: Response) -> str:
+    try:
+        return origin(response.url)
+    except ValueError:
+        return shown(response.url)
+
+
+def _access_hint(response: Response, asked: str) -> str:
+    is_known = response.credential is not None
+    server = _server(response)
+    if server == _KAGGLE:
+        login = (
+            "If the terms are accepted, get a new token at https://www.kaggle.com/settings/api."
+            if is_known
+            else "Then get a token at https://www.kaggle.com/settings/api, and set KAGGLE_API_TOKEN to it."
         )
-    return f"Ask whoever runs {handle.host} for access, and check the spelling of the URL."
+        return f"Open {shown(response.url)} in a browser, log in and accept the terms of the model. {login}"
+    if not is_known and not is_same_origin(asked, response.url):
+        host = urlsplit(asked).netloc
+        return f"{host} sent the request there. Such addresses expire: try again, or ask whoever runs it."
+    if not is_private(response.url):
+        return f"Use https: no credentials are sent to {server}, because everyone on the way could read them."
+    if is_known:
+        return f"Ask whoever runs {server} for access, or for a new token, and run: rehub login {server}"
+    return f"If you have a token for it, run: rehub login {server}. Else ask whoever runs it for access."

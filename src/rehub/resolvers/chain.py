@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rehub import configuration
-from rehub.archive.fingerprint import fingerprint
+from rehub.archive.fingerprint import fingerprint, measure
 from rehub.cache import layout
 from rehub.cache.store import Store
 from rehub.configuration import Settings
@@ -18,8 +20,13 @@ from rehub.errors import CacheError, FormatError, HandleError, NotFoundError
 from rehub.formats.record import read_record
 from rehub.handle import Handle, Kind, parse
 from rehub.resolvers.hub import HubResolver
+from rehub.resolvers.pin import check_pin
 from rehub.transport.interface import Response, Transport
 
+if TYPE_CHECKING:
+    from rehub.transport.credential import Authorize
+
+_REMOTE_SCHEMES = ("gs", "s3", "hdfs", "viewfs", "har", "az", "abfs", "abfss", "oss")  # of TensorFlow and tensorflow-io
 _HOST_AND_MORE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/[\w.-]+")
 
 
@@ -32,7 +39,7 @@ def resolve(handle: str | os.PathLike[str]) -> str:
             end in ``#sha256=DIGEST``.
 
     Raises:
-        HandleError: If it is no handle, or one of a page that is no model.
+        HandleError: If it is no handle, of an unknown scheme, or one of a page that is no model.
         NotFoundError: If there is no such folder, model or version.
         AccessError: If the server does not let this user have it.
         OfflineError: If it has to be downloaded and there is no network.
@@ -42,7 +49,7 @@ def resolve(handle: str | os.PathLike[str]) -> str:
         CacheError: If the cache folder cannot be written, is full, or another process holds its lock for too long.
     """
     settings = configuration.current()
-    return resolve_with(handle, settings, _Network(settings))
+    return resolve_with(handle, settings, Network(settings))
 
 
 def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: Transport) -> str:
@@ -51,12 +58,29 @@ def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: 
     if parsed.kind is Kind.PATH:
         return _existing(parsed)
     if parsed.kind is Kind.REMOTE:
+        _refuse_unknown_scheme(parsed)
         return parsed.text
-    _refuse_pages(parsed)
-    hub = HubResolver(settings, _store(settings), transport)
+    hub = hub_resolver(parsed, settings, transport)
     if settings.load_format == "UNCOMPRESSED" and parsed.kind is Kind.HUB:
+        if parsed.pin is not None:
+            raise HandleError(
+                f"{parsed.text!r} has a pin, but rehub does not see the files of a model that is read in place.",
+                hint="Unset TFHUB_MODEL_LOAD_FORMAT to download the model and check it, or omit the pin.",
+                handle=parsed.text,
+            )
         return hub.uncompressed(parsed)
     return hub.newest(parsed) if hub.may_change(parsed) else hub.fixed(parsed)
+
+
+def hub_resolver(handle: Handle, settings: Settings, transport: Transport) -> HubResolver:
+    """Returns what gets a model from the cache or a server.
+
+    Raises:
+        HandleError: If the handle is one of a page that is no model.
+        CacheError: If the cache folder is not on this machine.
+    """
+    _refuse_pages(handle)
+    return HubResolver(settings, _store(settings), transport)
 
 
 def lasting(handle: str, path: str) -> str:
@@ -68,38 +92,63 @@ def lasting(handle: str, path: str) -> str:
     """
     parsed = parse(handle)
     if parsed.kind is Kind.PATH:
-        return os.path.abspath(path)  # noqa: PTH100 - a string, as resolve returns it
+        path = os.path.abspath(path)  # noqa: PTH100 - a string, as resolve returns it
+        return path if parsed.pin is None else f"{Path(path).as_uri()}#sha256={parsed.pin}"
     if parsed.kind is not Kind.HUB or parsed.version is not None:
         return handle
     try:
         record = read_record(Path(path + layout.RECORD_SUFFIX).read_bytes())
     except (OSError, FormatError):
         return handle  # tensorflow_hub fetched it, and noted nothing
-    pin = f"#sha256={fingerprint(record.files)}" if parse(record.location).version is None else ""
-    return record.location + pin
+    is_pinned = parsed.pin is not None or parse(record.location).version is None
+    return record.location + (f"#sha256={fingerprint(record.files)}" if is_pinned else "")
 
 
-class _Network:
+class Network:
     """The network, whose libraries are loaded when it is needed: most models are in the cache already."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @contextlib.contextmanager
-    def get(self, url: str, headers: Mapping[str, str] | None = None, *, follow: bool = True) -> Iterator[Response]:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        follow: bool = True,
+        authorize: Authorize | None = None,
+    ) -> Iterator[Response]:
+        """Asks for a URL. See `rehub.transport.interface.Transport`."""
         from rehub.transport.http import HttpTransport
 
-        with HttpTransport(self._settings).get(url, headers, follow=follow) as response:
+        with HttpTransport(self._settings).get(url, headers, follow=follow, authorize=authorize) as response:
             yield response
 
 
 def _existing(handle: Handle) -> str:
     if os.path.exists(handle.location):  # noqa: PTH110 - os.PathLike of any kind, and no copy
+        if handle.pin is not None:
+            check_pin(handle, measure(Path(handle.location)))
         return handle.location
     hint = "Check the path; relative ones begin at the current folder."
     if _HOST_AND_MORE.match(handle.text):
         hint = f"If a URL is meant, write https://{handle.text}"
     raise NotFoundError(f"{handle.location!r} does not exist.", hint=hint, handle=handle.text)
+
+
+def _refuse_unknown_scheme(handle: Handle) -> None:
+    scheme = handle.text.partition(":")[0].lower()
+    known = set(_REMOTE_SCHEMES)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None:  # plugins add more
+        known.update(tensorflow.io.gfile.get_registered_schemes())
+    if scheme not in known:
+        raise HandleError(
+            f"{handle.text!r}: the scheme {scheme!r} is unknown.",
+            hint="Use a path, an http or https URL, or a folder in a bucket such as gs://BUCKET/FOLDER.",
+            handle=handle.text,
+        )
 
 
 def _refuse_pages(handle: Handle) -> None:

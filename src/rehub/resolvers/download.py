@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rehub.cache.store import write_error
 from rehub.configuration import Settings
-from rehub.errors import FormatError, HubError
+from rehub.errors import FormatError
 from rehub.formats.record import Record
 from rehub.handle import Handle
 from rehub.resolvers import answers
@@ -22,6 +23,7 @@ from rehub.transport.redirects import shown
 if TYPE_CHECKING:
     from rehub.archive.reading import Unpacked
 
+_LOG = logging.getLogger("rehub")
 _START_BYTES = 512
 _SHOWN = 20
 _T = TypeVar("_T")
@@ -30,20 +32,32 @@ _T = TypeVar("_T")
 def restarting(work: Callable[[], _T], retries: int) -> _T:
     """Does a piece of work, and does it again from the start when a body broke that cannot be continued.
 
+    Also when a link was refused, but only once: if the fresh one is refused too, it is not for being too old.
+
     Raises:
         ContentLost: If that happens once more than ``retries`` times.
+        LinkRefused: If that happens twice.
     """
     for tries in itertools.count():
         try:
             return work()
-        except ContentLost:
-            if tries >= retries:
+        except (ContentLost, answers.LinkRefused) as error:
+            limit = retries if isinstance(error, ContentLost) else min(retries, 1)
+            if tries >= limit:
                 raise
+            _LOG.warning("%s Trying again from the start (%d of %d).", error.message, tries + 2, limit + 1)
     raise AssertionError
 
 
-def fetch(response: Response, handle: Handle, folder: Path, settings: Settings) -> Record:
+def fetch(response: Response, handle: Handle, asked: str, folder: Path, settings: Settings) -> Record:
     """Unpacks the body of an answer into an empty folder, and verifies the model there.
+
+    Args:
+        response: The answer.
+        handle: Whose model it brings.
+        asked: The URL that was asked for it at first.
+        folder: Where the files are put.
+        settings: Whether and how progress is shown.
 
     Raises:
         ResolveError: If the status says that there is no model, or none for this user.
@@ -53,7 +67,7 @@ def fetch(response: Response, handle: Handle, folder: Path, settings: Settings) 
         CacheError: If the disk is full.
     """
     if response.status != 200:
-        raise answers.refused(handle, response)
+        raise answers.refused(handle, response, asked)
     unpacked = _receive(response, folder, handle.location, settings)
     check_pin(handle, unpacked.files)
     _check_whole(handle, folder, unpacked)
@@ -80,8 +94,10 @@ def _receive(response: Response, folder: Path, what: str, settings: Settings) ->
             raise answers.no_archive(response, start)
         try:
             return unpack(body, folder)
+        except FormatError as error:
+            raise FormatError(f"{what}: {error.message}", hint=error.hint, member=error.member) from error
         except OSError as error:
-            if isinstance(error, HubError):
+            if error is body.error:
                 raise
             raise write_error(error, settings.cache_root, total_bytes) from error
 
@@ -103,9 +119,14 @@ def _check_whole(handle: Handle, folder: Path, unpacked: Unpacked) -> None:
 
 
 class _Body:
-    """A response as something to read from."""
+    """A response as something to read from.
+
+    Attributes:
+        error: What reading failed with, be it the network or the program that follows the progress; None if it did not.
+    """
 
     def __init__(self, response: Response, progress: Progress) -> None:
+        self.error: OSError | None = None
         self._chunks = response.chunks()
         self._progress = progress
         self._rest = b""
@@ -117,7 +138,11 @@ class _Body:
         return self._rest[:_START_BYTES]
 
     def read(self, size: int) -> bytes:
-        data = self._rest or self._next()
+        try:
+            data = self._rest or self._next()
+        except OSError as error:
+            self.error = error
+            raise
         self._rest = data[size:]
         return data[:size]
 

@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import time
 import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -19,6 +21,7 @@ from rehub.formats.record import Latest
 from rehub.handle import Handle, Kind, parse
 from rehub.resolvers import answers
 from rehub.resolvers.download import fetch, restarting
+from rehub.resolvers.mirrors import mirrored, unmirrored
 from rehub.resolvers.pin import check_pin, fits_pin
 from rehub.transport.interface import Response, Transport
 from rehub.transport.redirects import check, shown
@@ -26,6 +29,22 @@ from rehub.transport.redirects import check, shown
 _FORMAT = "tf-hub-format"
 _HOPS = 10
 _GOOGLE_CN = "hub.tensorflow.google.cn"
+_NOT_OFFERED = frozenset({400, 406, 415, 501})  # the model may well be there, but not to be read in place
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """What a server would send.
+
+    Attributes:
+        handle: The handle; that of the version, where the server redirects an unversioned one to it.
+        url: Where the archive comes from in the end.
+        size_bytes: Of the archive; None if the server does not tell it.
+    """
+
+    handle: Handle
+    url: str
+    size_bytes: int | None
 
 
 class HubResolver:
@@ -44,35 +63,62 @@ class HubResolver:
 
     def may_change(self, handle: Handle) -> bool:
         """Whether a URL names the newest version of a model, whichever that is."""
-        return handle.kind is Kind.HUB and handle.version is None and not _is_google_cn(handle)
+        return handle.kind is Kind.HUB and handle.version is None and not _is_google_cn(self._mirrored(handle))
 
-    def fixed(self, handle: Handle) -> str:
-        """Returns the folder of a model whose URL always names the same content."""
-        leaf = layout.leaf(handle)
-        path = self._found(handle, leaf, handle.location)
+    def cached(self, handle: Handle) -> str | None:
+        """Returns the folder of a model if no server need be asked for it, else None. Writes nothing."""
+        return self._lately(handle)[0] if self.may_change(handle) else self._always(handle)
+
+    def offer(self, handle: Handle) -> Offer:
+        """Asks a server what it would send, and sends it away before it does.
+
+        Raises:
+            ResolveError: If the server has no such model, or none for this user.
+            TransferError: If it gives no answer, or one that is no success.
+        """
+        self._need_network(handle)
+        first = url = self._archive_url(handle)
+        for hop in range(_HOPS):
+            with self._get(url, first, follow=hop == _HOPS - 1) as response:
+                target = response.redirect
+                if target is None:
+                    if response.status != 200:
+                        raise answers.refused(handle, response, first)
+                    length = response.headers.get("content-length", "")
+                    return Offer(handle, shown(response.url), int(length) if length.isdigit() else None)
+            check(url, target)
+            version = self._version(target, handle) if self.may_change(handle) else None
+            if version is not None:
+                handle = version
+            url = target
+        raise AssertionError
+
+    def fixed(self, handle: Handle, asked: Handle | None = None) -> str:
+        """Returns the folder of a model whose URL always names the same content.
+
+        Args:
+            handle: The handle.
+            asked: The one that the user named, if a server redirected it to this one.
+        """
+        path = self._always(handle)
         if path is not None:
             return path
-        old = self._legacy(handle)
-        if old is not None:
-            return str(old.folder)
         self._need_network(handle)
+        leaf = layout.leaf(handle)
         with self._store.lock(leaf):
             path = self._found(handle, leaf, handle.location)
             if path is not None:
                 return path
-            return restarting(functools.partial(self._download, handle, leaf), self._settings.retries)
+            download = functools.partial(self._download, handle, leaf, asked or handle)
+            return restarting(download, self._settings.retries)
 
     def newest(self, handle: Handle) -> str:
         """Returns the folder of the newest version of a model, as far as the server was asked lately."""
-        folder = layout.model_folder(handle)
-        latest, path = self._known(handle, folder)
-        if path is not None and latest is not None and self._will_do(handle, latest.time_s):
+        path, usable = self._lately(handle)
+        if path is not None:
             return path
-        old = self._legacy(handle) if path is None else None
-        if old is not None and self._will_do(handle, old.time_s):
-            return str(old.folder)
         self._need_network(handle)
-        usable = path if old is None else str(old.folder)
+        folder = layout.model_folder(handle)
         try:
             with self._store.lock(folder):
                 latest, path = self._known(handle, folder)
@@ -96,13 +142,18 @@ class HubResolver:
         Raises:
             TransferError: If it names none.
         """
-        self._need_network(handle)
-        first = url = handle.with_query(_FORMAT, "uncompressed")
+        if self._settings.offline:
+            raise OfflineError(
+                f"the server has to be asked where {handle.location} can be read, and rehub is offline.",
+                hint="Unset REHUB_OFFLINE; or unset TFHUB_MODEL_LOAD_FORMAT, to use the model that the cache holds.",
+                url=handle.location,
+            )
+        first = url = self._mirrored(handle).with_query(_FORMAT, "uncompressed")
         for _ in range(_HOPS):
-            with self._transport.get(url, follow=False) as response:
+            with self._get(url, first, follow=False) as response:
                 target = response.redirect
-                if response.status >= 400:
-                    raise answers.refused(handle, response)
+                if response.status >= 400 and response.status not in _NOT_OFFERED:
+                    raise answers.refused(handle, response, first)
                 if response.status == 303 or target is None:
                     return _named_folder(response)
             check(url, target)
@@ -112,6 +163,24 @@ class HubResolver:
             hint="Check the URL in a browser, or ask whoever runs the server.",
             url=shown(first),
         )
+
+    def _always(self, handle: Handle) -> str | None:
+        """Returns the folder of a model whose URL always names the same content, if it is there."""
+        path = self._found(handle, layout.leaf(handle), handle.location)
+        if path is not None:
+            return path
+        old = self._legacy(handle)
+        return None if old is None else str(old.folder)
+
+    def _lately(self, handle: Handle) -> tuple[str | None, str | None]:
+        """Returns the folder that will do without asking, and the one that will do if no server answers."""
+        latest, path = self._known(handle, layout.model_folder(handle))
+        if path is not None and latest is not None:
+            return (path if self._will_do(handle, latest.time_s) else None), path
+        old = self._legacy(handle)
+        if old is None:
+            return None, None
+        return (str(old.folder) if self._will_do(handle, old.time_s) else None), str(old.folder)
 
     def _found(self, handle: Handle, leaf: PurePosixPath, location: str) -> str | None:
         record = self._store.find(leaf, location)
@@ -150,30 +219,47 @@ class HubResolver:
                 url=handle.location,
             )
 
-    def _download(self, handle: Handle, leaf: PurePosixPath) -> str:
-        with self._transport.get(_archive_url(handle)) as response, self._store.staging(leaf) as staging:
-            record = fetch(response, handle, staging, self._settings)
+    def _get(
+        self, url: str, asked: str, headers: Mapping[str, str] | None = None, *, follow: bool = True
+    ) -> AbstractContextManager[Response]:
+        """Asks for a URL, with the credentials for each server on the way.
+
+        Args:
+            url: The URL.
+            asked: The one that the user's handle stands for, where this one may be what it redirects to.
+            headers: Further headers.
+            follow: Whether redirects are followed.
+        """
+        from rehub.resolvers.credentials import find  # a hit needs none
+
+        authorize = functools.partial(find, settings=self._settings, asked=asked)
+        return self._transport.get(url, headers, follow=follow, authorize=authorize)
+
+    def _download(self, handle: Handle, leaf: PurePosixPath, asked: Handle) -> str:
+        url, first = self._archive_url(handle), self._archive_url(asked)
+        with self._get(url, first) as response, self._store.staging(leaf) as staging:
+            record = fetch(response, handle, first, staging, self._settings)
             return self._store.install(staging, leaf, record)
 
     def _ask(self, handle: Handle, folder: PurePosixPath, latest: Latest | None) -> str | Handle:
         """Asks which version is the newest; returns its folder, or its handle if the server redirects to it."""
-        url = handle.with_query(_FORMAT, "compressed")
+        first = url = self._archive_url(handle)
         headers = {"If-None-Match": latest.etag} if latest is not None and latest.etag else {}
         for hop in range(_HOPS):
-            with self._transport.get(url, headers, follow=hop == _HOPS - 1) as response:
+            with self._get(url, first, headers, follow=hop == _HOPS - 1) as response:
                 target = response.redirect
                 if target is None:
                     return self._take(handle, folder, latest, response)
             check(url, target)
-            version = _version(target)
+            version = self._version(target, handle)
             if version is not None:
-                return dataclasses.replace(version, pin=handle.pin)
+                return version
             url = target
         raise AssertionError
 
     def _point(self, handle: Handle, folder: PurePosixPath, version: Handle) -> str:
         """Gets a version, and notes that it is the newest."""
-        path = self.fixed(version)
+        path = self.fixed(version, asked=handle)
         leaf = str(layout.leaf(version))
         self._store.point(folder, Latest(handle.location, leaf, version.location, "", time.time()))
         return path
@@ -184,11 +270,22 @@ class HubResolver:
             self._store.point(folder, dataclasses.replace(latest, time_s=time.time()))
             return self._store.path(PurePosixPath(latest.leaf))
         with self._store.staging(folder) as staging:
-            record = fetch(response, handle, staging, self._settings)
+            record = fetch(response, handle, self._archive_url(handle), staging, self._settings)
             leaf = folder / record.archive_sha256[:12]
             path = self._store.install(staging, leaf, record)
         self._store.point(folder, Latest(handle.location, str(leaf), handle.location, record.etag, record.time_s))
         return path
+
+    def _mirrored(self, handle: Handle) -> Handle:
+        return mirrored(handle, self._settings)
+
+    def _archive_url(self, handle: Handle) -> str:
+        return _archive_url(self._mirrored(handle))
+
+    def _version(self, url: str, handle: Handle) -> Handle | None:
+        """Returns the versioned handle that a redirect leads to, with the pin of the one asked for; else None."""
+        version = _version(url)
+        return version and dataclasses.replace(unmirrored(version, handle, self._settings), pin=handle.pin)
 
 
 def _is_google_cn(handle: Handle) -> bool:
@@ -221,7 +318,7 @@ def _named_folder(response: Response) -> str:
                 return text
     raise TransferError(
         f"{shown(response.url)} names no folder in which to read the model (status {response.status}).",
-        hint="Load it with TFHUB_MODEL_LOAD_FORMAT=COMPRESSED.",
+        hint="Unset TFHUB_MODEL_LOAD_FORMAT, so that the model is downloaded.",
         url=shown(response.url),
         status=response.status,
         content_type=response.headers.get("content-type", ""),

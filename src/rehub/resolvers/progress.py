@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,8 @@ class Progress:
                 unit_scale=True,
                 unit_divisor=1024,
                 delay=delay_s,
-                file=sys.stderr,
+                dynamic_ncols=True,
+                file=None if _is_notebook() else _Stderr(),
             )
 
     def __enter__(self) -> Progress:
@@ -60,7 +62,33 @@ class Progress:
             self._bar.update(count_bytes)
 
 
+class _Stderr:
+    """The standard error, of which nobody minds when it is closed or broken: the download goes on."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def _is_wanted(settings: Settings) -> bool:
     if settings.show_progress is not None:
-        return settings.show_progress
-    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+        return settings.show_progress and sys.stderr is not None
+    return _is_notebook() or _is_terminal()
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def _is_notebook() -> bool:
+    return "ipykernel" in sys.modules

@@ -32,7 +32,7 @@ def __getattr__(name: str) -> Any:
             raise
         raise DependencyError(
             f"The hub server needs the package {package!r}, which is not installed.",
-            hint='Install it with: pip install "rehub[server]"',
+            hint="Run: pip install starlette granian, or install rehub with its extra 'server'.",
             package=package,
             required="rehub[server]",
         ) from error

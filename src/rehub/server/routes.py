@@ -46,11 +46,15 @@ class Routes:
 
     async def index(self, request: Request) -> Response:
         """Lists all models."""
+        if request.scope["path"] != "/":  # Starlette's pattern lets a line break at the end through
+            return await self.model(request)
         models = await to_thread.run_sync(self._catalogue.models)
         return _page(pages.index(models, str(request.base_url)))
 
-    async def health(self, _: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         """Tells that the server is alive."""
+        if request.scope["path"] != "/healthz":  # as above
+            return await self.model(request)
         return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
 
     async def model(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import urllib.request
 import warnings
@@ -12,13 +13,15 @@ import urllib3
 
 from rehub.configuration import Settings
 from rehub.errors import TransferError
+from rehub.transport.origin import is_loopback
 
 
 class Connections:
     """Opens connections as the settings and the environment say, and keeps them for the next request.
 
     Proxies come from ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (or lower case), or from the
-    system's settings on macOS and Windows.
+    system's settings on macOS and Windows. What is asked of this machine goes past them: a proxy would look for it on
+    its own machine, and would see what is sent without encryption.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -50,7 +53,8 @@ class Connections:
         self._pools.clear()
 
     def _new_pool(self, proxy: str | None, *, secure: bool) -> urllib3.PoolManager:
-        timeout = urllib3.Timeout(connect=self._settings.timeout_s or None, read=self._settings.timeout_s or None)
+        limit_s = self._settings.timeout_s if 0 < self._settings.timeout_s < math.inf else None
+        timeout = urllib3.Timeout(connect=limit_s, read=limit_s)
         # The certificate authorities of a system take a while to load, so only where they are needed.
         tls = self._tls_context() if secure or (proxy or "").startswith("https:") else None
         if proxy is None:
@@ -89,7 +93,7 @@ class Connections:
 
 def _proxy(url: str) -> str | None:
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc):
+    if is_loopback(url) or urllib.request.proxy_bypass(parts.netloc):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rehub.errors import OfflineError
 from rehub.transport import redirects
+from rehub.transport.credential import Authorize, Credential
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +20,14 @@ class MemoryResponse:
         status: The HTTP status.
         headers: By lower-case name.
         url: Filled in by the transport.
+        credential: Filled in by the transport.
     """
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     url: str = ""
+    credential: Credential | None = None
 
     @property
     def redirect(self) -> str | None:
@@ -56,14 +59,16 @@ class MemoryTransport:
 
     @contextlib.contextmanager
     def get(
-        self, url: str, headers: Mapping[str, str] | None = None, *, follow: bool = True
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        follow: bool = True,
+        authorize: Authorize | None = None,
     ) -> Iterator[MemoryResponse]:
         """Asks for a URL. See `rehub.transport.interface.Transport`."""
-        if follow:
-            url, answer = redirects.follow(self._send, url, headers or {})
-        else:
-            answer = self._send(url, headers or {})
-        yield dataclasses.replace(answer, url=url)
+        url, answer, credential = redirects.ask(self._send, url, headers or {}, follow=follow, authorize=authorize)
+        yield dataclasses.replace(answer, url=url, credential=credential)
 
     def _send(self, url: str, headers: Mapping[str, str]) -> MemoryResponse:
         self.requests.append((url, headers))

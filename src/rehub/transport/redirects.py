@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
-from urllib.parse import urldefrag, urljoin, urlsplit
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from rehub.errors import TransferError
+from rehub.transport.origin import is_same_origin, origin
+
+if TYPE_CHECKING:
+    from rehub.transport.credential import Authorize, Credential
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _LIMIT = 10
@@ -32,7 +36,10 @@ def target(url: str, answer: _Answer) -> str | None:
     location = answer.headers.get("location")
     if answer.status not in _STATUSES or not location:
         return None
-    return urldefrag(urljoin(url, location)).url
+    try:
+        return urlunsplit(urlsplit(urljoin(url, location))._replace(fragment=""))
+    except ValueError:
+        return location
 
 
 def shown(url: str) -> str:
@@ -40,18 +47,25 @@ def shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-def follow(
-    send: Callable[[str, Mapping[str, str]], _AnswerT], url: str, headers: Mapping[str, str]
-) -> tuple[str, _AnswerT]:
-    """Asks for a URL and for what it redirects to, until an answer is no redirect.
+def ask(
+    send: Callable[[str, Mapping[str, str]], _AnswerT],
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    follow: bool,
+    authorize: Authorize | None,
+) -> tuple[str, _AnswerT, Credential | None]:
+    """Asks for a URL, and for what it redirects to.
 
     Args:
         send: Asks one server for one URL.
         url: Where to begin.
         headers: Sent as long as scheme, host and port stay the same; after that only those that hold no secret.
+        follow: Whether to go on until an answer is no redirect.
+        authorize: Says what is sent to a URL to show who asks.
 
     Returns:
-        The last URL, and its answer.
+        The last URL, its answer, and what was sent to it to show who asks.
 
     Raises:
         TransferError: If a redirect leads to a URL asked before, to more than ten others, from https to http, or
@@ -59,10 +73,11 @@ def follow(
     """
     seen = [url]
     while True:
-        answer = send(url, headers)
-        location = target(url, answer)
+        credential = authorize(url) if authorize is not None else None
+        answer = send(url, {**headers, "Authorization": credential.header} if credential is not None else headers)
+        location = target(url, answer) if follow else None
         if location is None:
-            return url, answer
+            return url, answer, credential
         answer.close()
         check(url, location)
         if location in seen or len(seen) > _LIMIT:
@@ -73,7 +88,7 @@ def follow(
                 url=shown(seen[0]),
                 status=answer.status,
             )
-        if _origin(location) != _origin(url):
+        if not is_same_origin(location, url):
             headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
         url = location
         seen.append(url)
@@ -85,22 +100,17 @@ def check(url: str, location: str) -> None:
     Raises:
         TransferError: If it leads from https to http, or to something that is no URL of the web.
     """
-    old, new = urlsplit(url).scheme, urlsplit(location).scheme
-    if new not in ("http", "https") or not urlsplit(location).hostname:
+    try:
+        new = origin(location)
+    except ValueError:
         raise TransferError(
             f"{shown(url)} redirects to {shown(location)!r}, which is no http or https URL.",
             hint="Ask whoever runs the server.",
             url=shown(url),
-        )
-    if old == "https" and new == "http":
+        ) from None
+    if urlsplit(url).scheme == "https" and new.startswith("http:"):
         raise TransferError(
             f"{shown(url)} redirects to {shown(location)}, which is not encrypted.",
             hint="Ask whoever runs the server to redirect to https, or load from that URL if you trust the way.",
             url=shown(url),
         )
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", port

@@ -1,0 +1,263 @@
+"""Models in folders of the user's choice: planned first, then put there whole or not at all.
+
+What the cache has is copied, so that nobody harms the cache by editing the folder; anything else is downloaded beside
+its place, and does not go through the cache, where it would need the space twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from rehub.archive.disk import sync_folder
+from rehub.archive.fingerprint import measure
+from rehub.cache import layout
+from rehub.configuration import Settings
+from rehub.errors import CacheError, ChecksumError, FormatError, HandleError, HubError, TransferError, UsageError
+from rehub.formats.record import Record, read_record
+from rehub.handle import Handle, Kind, parse
+from rehub.model.model_info import missing_files
+from rehub.resolvers.chain import hub_resolver, resolve_with
+from rehub.resolvers.pin import fits_pin
+from rehub.transport.interface import Transport
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a model gets to its place.
+
+    Attributes:
+        handle: As the user wrote it.
+        location: The URL of what it stands for: of the newest version, if no version is named.
+        target: The folder in which its files will be.
+        action: ``copy`` it from the cache, ``download`` it, or ``keep`` what is there already.
+        source: The folder or URL where its bytes come from; empty if it is kept.
+        size_bytes: Of the files that are copied or kept, or of the archive that is downloaded; None if the server
+            does not tell it.
+        replaces: Whether a model that is at its place goes.
+    """
+
+    handle: str
+    location: str
+    target: Path
+    action: Literal["copy", "download", "keep"]
+    source: str
+    size_bytes: int | None
+    replaces: bool
+
+
+def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, as_tree: bool, replace: bool) -> Plan:
+    """Finds out how to get a model into a folder. Changes nothing.
+
+    Args:
+        text: A handle of a model on a server.
+        folder: Where it is to be.
+        settings: Where the cache is.
+        transport: The network.
+        as_tree: Whether it is to be in ``PUBLISHER/MODEL/VERSION`` below the folder, where ``rehub serve`` finds it.
+        replace: Whether a model may be replaced that is there already.
+
+    Raises:
+        HandleError: If it is the handle of no model on a server, or names no version and a tree needs one.
+        UsageError: If something else is there already.
+        ResolveError: If the server has no such model, or none for this user.
+        TransferError: If the server gives no answer.
+    """
+    handle = parse(text)
+    if handle.kind not in (Kind.HUB, Kind.ARCHIVE):
+        raise HandleError(
+            f"{text!r} is no URL from which a model can be downloaded.",
+            hint="A folder can be copied as it is; of what gs:// holds, archives (.tar.gz) can be downloaded.",
+            handle=text,
+        )
+    resolver = hub_resolver(handle, settings, transport)
+    cached = resolver.cached(handle)
+    url, size_bytes = "", None
+    if cached is None:
+        offer = resolver.offer(handle)
+        handle, url, size_bytes = offer.handle, offer.url, offer.size_bytes
+        cached = resolver.cached(handle)
+    elif handle.version is None and (record := _record(cached)) is not None:
+        handle = dataclasses.replace(parse(record.location), pin=handle.pin)
+    target = folder / _branch(handle) if as_tree else folder
+    there = _whole(target)
+    if there and not replace and _is_same(handle, target, as_tree=as_tree):
+        return Plan(text, handle.location, target, "keep", "", _size_bytes(target), replaces=False)
+    _check_free(target, there=there, replace=replace)
+    if cached is not None:
+        return Plan(text, handle.location, target, "copy", cached, _size_bytes(Path(cached)), replaces=there)
+    return Plan(text, handle.location, target, "download", url, size_bytes, replaces=there)
+
+
+def carry_out(plan: Plan, settings: Settings, transport: Transport) -> None:
+    """Puts a model to its place.
+
+    Raises:
+        UsageError: If something came there meanwhile.
+        ChecksumError: If the model in the cache is damaged, or the server sends other files than the pin's.
+        ResolveError: If the server has no such model, or none for this user.
+        TransferError: If the download fails, or the folder cannot be written.
+        FormatError: If what was downloaded is no whole model.
+    """
+    if plan.action == "keep":
+        return
+    target = plan.target.resolve()
+    with _translated(plan.target), _staging(target) as staging:
+        if plan.action == "copy":
+            new = staging / "copy"
+            _copy(Path(plan.source), new, plan.handle)
+        else:
+            pin = parse(plan.handle).pin
+            handle = plan.location + (f"#sha256={pin}" if pin else "")
+            own = dataclasses.replace(settings, cache_dir=str(staging / "cache"), load_format="COMPRESSED")
+            new = Path(resolve_with(handle, own, transport))
+        _put(new, target, staging / "old", replaces=plan.replaces)
+        sync_folder(target.parent)
+
+
+def _record(folder: str) -> Record | None:
+    try:
+        return read_record(Path(folder + layout.RECORD_SUFFIX).read_bytes())
+    except (OSError, FormatError):
+        return None  # tensorflow_hub fetched it, and noted nothing
+
+
+def _branch(handle: Handle) -> Path:
+    leaf = layout.leaf(handle)
+    if handle.version is None or leaf.name != str(handle.version):
+        raise HandleError(
+            f"{handle.text!r} does not say which publisher, model and version it is.",
+            hint="Name a version, as in https://HOST/PUBLISHER/MODEL/1, or download it alone, without --tree.",
+            handle=handle.text,
+        )
+    return Path(*leaf.parts[1:])
+
+
+def _whole(folder: Path) -> bool:
+    try:
+        return not missing_files(folder)
+    except (OSError, FormatError):
+        return False
+
+
+def _is_same(handle: Handle, target: Path, *, as_tree: bool) -> bool:
+    """Whether a whole model is known to be the one of a handle: by its pin, else by its place in a tree."""
+    return fits_pin(handle, measure(target)) if handle.pin else as_tree
+
+
+def _check_free(target: Path, *, there: bool, replace: bool) -> None:
+    if there:
+        if not replace:
+            raise UsageError(
+                f"there is a model in '{target}' already.",
+                hint="Choose another folder, or replace the model with --force.",
+            )
+    elif os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(
+            f"'{target}' is no empty folder.", hint="Choose one that is empty, or one that does not exist."
+        )
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _copy(source: Path, target: Path, handle: str) -> None:
+    record = _record(str(source))
+    files = measure(source) if record is None else record.files
+    for name, (_, expected) in files.items():
+        actual = _copy_file(source / name, target / name)
+        if actual != expected:
+            raise ChecksumError(
+                f"the cached model {handle} is damaged: {name} has sha256 {actual}, not {expected}.",
+                hint=f"Run: rehub cache verify --repair {handle}",
+                url=handle,
+                expected=expected,
+                actual=actual,
+            )
+
+
+def _copy_file(source: Path, target: Path) -> str:
+    """Copies a file, and returns its sha256."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("xb") as writing:
+        while chunk := reading.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return digest.hexdigest()
+
+
+def _put(new: Path, target: Path, old: Path, *, replaces: bool) -> None:
+    if target.is_dir() and not replaces:
+        _fill(target, new)
+        return
+    if replaces:
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if replaces:
+            old.rename(target)
+        raise
+
+
+def _fill(target: Path, new: Path) -> None:
+    """Moves a model into an empty folder, which may be a mount point or somebody's current folder."""
+    moved = []
+    try:
+        # A folder is a model as soon as this file is there.
+        for child in sorted(new.iterdir(), key=lambda path: path.name.startswith("saved_model.pb")):
+            moved.append(target / child.name)
+            child.rename(moved[-1])
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """Gives a folder on the disk of the target; it goes in the end, and folders above that nothing came into, too."""
+    made = [folder for folder in target.parents if not folder.exists()]
+    name = f".rehub-{uuid.uuid4().hex[:12]}"
+    staging = target / name if target.is_dir() and not any(target.iterdir()) else target.with_name(name)
+    try:
+        staging.mkdir(parents=True)
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _translated(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except CacheError as error:
+        raise _unwritable(target, error.__cause__ or error) from error
+    except OSError as error:
+        if isinstance(error, HubError):
+            raise
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: BaseException) -> TransferError:
+    why = getattr(error, "strerror", None) or str(error)
+    return TransferError(
+        f"'{target}' cannot be written: {why}.",
+        hint="Choose another folder, or make space.",
+    )

@@ -1,0 +1,133 @@
+"""How handles are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehub.errors import HandleError
+from rehub.handle import Kind, parse
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "location", "version"),
+    [
+        ("models/net", Kind.PATH, "models/net", None),
+        ("/models/net/1", Kind.PATH, "/models/net/1", None),
+        ("C:\\models\\net", Kind.PATH, "C:\\models\\net", None),
+        ("tfhub.dev/google/nnlm/1", Kind.PATH, "tfhub.dev/google/nnlm/1", None),
+        ("file:///models/a%20b", Kind.PATH, "/models/a b", None),
+        ("file://localhost/models", Kind.PATH, "/models", None),
+        ("https://hub.test/a/b/3", Kind.HUB, "https://hub.test/a/b/3", 3),
+        ("https://hub.test/a/b", Kind.HUB, "https://hub.test/a/b", None),
+        ("https://hub.test/a/b/3/", Kind.HUB, "https://hub.test/a/b/3", 3),
+        ("https://hub.test/a/b/3?x=1", Kind.HUB, "https://hub.test/a/b/3?x=1", 3),
+        ("https://hub.test/a/b/\N{SUPERSCRIPT TWO}", Kind.HUB, "https://hub.test/a/b/\N{SUPERSCRIPT TWO}", None),
+        ("HTTPS://Hub.Test:8000/A/b ", Kind.HUB, "https://hub.test:8000/A/b", None),
+        ("http://[::1]:80/a/b/1", Kind.HUB, "http://[::1]:80/a/b/1", 1),
+        ("http://[::1]/a/b/1", Kind.HUB, "http://[::1]/a/b/1", 1),
+        ("https://files.test/m.tar", Kind.ARCHIVE, "https://files.test/m.tar", None),
+        ("https://files.test/m.TAR.GZ?x", Kind.ARCHIVE, "https://files.test/m.TAR.GZ?x", None),
+        ("gs://bucket/m.tgz", Kind.ARCHIVE, "gs://bucket/m.tgz", None),
+        ("gs://Bucket/net/1/", Kind.REMOTE, "gs://Bucket/net/1/", None),
+    ],
+)
+def test_parse_reads_each_form(text: str, kind: Kind, location: str, version: int | None) -> None:
+    handle = parse(text)
+    assert (handle.text, handle.kind, handle.location, handle.version, handle.pin) == (
+        *(text, kind, location, version, None),
+    )
+
+
+def test_parse_takes_a_path_object() -> None:
+    assert parse(Path("models") / "net") == parse("models/net")
+
+
+@pytest.mark.parametrize("text", ["https://hub.test/a/b/3", "file:///models", "https://files.test/m.tar"])
+def test_parse_reads_a_pin(text: str) -> None:
+    handle = parse(f"{text}#sha256={DIGEST.upper()}")
+    assert (handle.pin, handle.location) == (DIGEST, parse(text).location)
+
+
+@pytest.mark.parametrize("fragment", ["x", "sha256=", "sha256=" + DIGEST[1:], "sha256=" + "g" * 64, "sha1=" + DIGEST])
+@pytest.mark.parametrize("url", ["https://hub.test/a/b/3", "file:///models", "gs://bucket/net"])
+def test_parse_refuses_what_is_no_pin(url: str, fragment: str) -> None:
+    with pytest.raises(HandleError, match=r"is not a pin.*64 hexadecimal digits") as caught:
+        parse(f"{url}#{fragment}")
+    assert caught.value.handle == f"{url}#{fragment}"
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/net/1", "s3://bucket/net/1"])
+def test_parse_refuses_a_pin_that_nobody_can_check(url: str) -> None:
+    with pytest.raises(HandleError, match=r"has a pin.*Omit the pin") as caught:
+        parse(f"{url}#sha256={DIGEST}")
+    assert caught.value.handle == f"{url}#sha256={DIGEST}"
+
+
+LONG = "https://www.kaggle.com/models/google/nnlm/frameworks/tensorFlow2/variations/en-dim50/versions/3"
+SHORT = "https://www.kaggle.com/models/google/nnlm/tensorFlow2/en-dim50/3"
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        (LONG, SHORT),
+        (SHORT, SHORT),
+        (LONG.replace("www.", ""), SHORT),
+        (SHORT.replace("www.", ""), SHORT),
+        (LONG + "/", SHORT),
+        (LONG.replace("frameworks", "Frameworks").replace("versions", "VERSIONS"), SHORT),
+        (LONG.removesuffix("/versions/3"), SHORT.removesuffix("/3")),
+        (LONG.replace("frameworks", "flavours"), LONG.replace("frameworks", "flavours")),
+        (LONG + "/more", LONG + "/more"),
+        ("https://www.kaggle.com/models/google", "https://www.kaggle.com/models/google"),
+    ],
+)
+def test_parse_reads_both_spellings_of_kaggle_as_one(text: str, location: str) -> None:
+    handle = parse(text)
+    assert (handle.location, handle.is_kaggle, handle.host) == (location, True, "www.kaggle.com")
+    assert handle.version == (3 if location.endswith("/3") else None)
+
+
+@pytest.mark.parametrize("host", ["hub.test", "kaggle.com.test", "notkaggle.com", "api.kaggle.com"])
+def test_parse_leaves_the_url_of_another_host_alone(host: str) -> None:
+    url = LONG.replace("www.kaggle.com", host)
+    assert (parse(url).location, parse(url).is_kaggle) == (url, False)
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@hub.test/a/b", "https://user@hub.test/a", "gs://u:secret@b/net"])
+def test_parse_refuses_a_login_and_does_not_show_it(url: str) -> None:
+    with pytest.raises(HandleError, match="user name or password") as caught:
+        parse(url)
+    assert "secret" not in f"{caught.value} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "a\0b", "https://", "https:///a/b", "https://h:port/a", "http://[bad", "file://host/models"]
+)
+def test_parse_refuses_what_is_no_handle(text: str) -> None:
+    with pytest.raises(HandleError) as caught:
+        parse(text)
+    assert (caught.value.handle, bool(caught.value.hint)) == (text, True)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"/models", ["a"]])
+def test_parse_refuses_what_is_no_text(value: object) -> None:
+    with pytest.raises(HandleError, match="Expected a string") as caught:
+        parse(value)  # type: ignore[arg-type]
+    assert caught.value.handle == value
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://h/a", "https://h/a?f=c"),
+        ("https://h/a?x=1&y=", "https://h/a?x=1&y=&f=c"),
+        ("https://h/a?f=old&x=1&f=older", "https://h/a?x=1&f=c"),
+    ],
+)
+def test_with_query_keeps_the_other_parameters(location: str, url: str) -> None:
+    assert parse(location).with_query("f", "c") == url
