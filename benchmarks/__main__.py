@@ -9,12 +9,21 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import cold_resolve, import_time, layer_call, report, training_step, warm_resolve
+from benchmarks import (
+    cli_time,
+    cold_resolve,
+    import_time,
+    inspect_time,
+    layer_call,
+    report,
+    training_step,
+    warm_resolve,
+)
 from benchmarks.measuring import ROOT, Setting
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (import_time, warm_resolve, cold_resolve, layer_call, training_step)
+    for module in (import_time, cli_time, inspect_time, warm_resolve, cold_resolve, layer_call, training_step)
 }
 
 

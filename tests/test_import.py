@@ -50,3 +50,9 @@ def test_import_of_package_loads_no_third_party_library() -> None:
 def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = rehub.no_such_name
+
+
+def test_names_of_the_tf1_api_are_told_to_be_missing() -> None:
+    with pytest.raises(AttributeError, match=r"'Module' of the TF1 Hub API yet; hub\.load"):
+        _ = rehub.Module
+    assert not hasattr(rehub, "create_module_spec")

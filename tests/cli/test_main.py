@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 import rehub
 from rehub.cli.main import main
+
+COMMANDS = (
+    "cache",
+    "cache list",
+    "cache prune",
+    "cache remove",
+    "cache show",
+    "cache verify",
+    "completion",
+    "demo",
+    "doctor",
+    "download",
+    "inspect",
+    "login",
+    "logout",
+    "resolve",
+    "serve",
+)
 
 
 def _exit_code(*arguments: str) -> int:
@@ -21,14 +41,18 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code("--help") == 0
 
     out = capsys.readouterr().out
-    assert all(f"  {name} " in out for name in ("demo", "resolve", "serve"))
+    assert all(f"  {name} " in out for name in COMMANDS if " " not in name)
+    assert "..." not in out.partition("Commands:")[2], "a description is cut off"
 
 
-@pytest.mark.parametrize("command", ["demo", "resolve", "serve"])
-def test_help_describes_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _exit_code(command, "-h") == 0
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_describes_each_command_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _exit_code(*command.split(), "-h") == 0
 
-    assert f"Usage: rehub {command}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"Usage: rehub {command}" in out
+    assert f"Examples:\n    rehub {command}" in out or f"rehub {command} " in out.partition("Examples:")[2]
+    assert max(map(len, out.splitlines())) <= 100
 
 
 def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +68,58 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out == ""
     assert "Usage: rehub" in err
+
+
+@pytest.mark.parametrize(("arguments", "meant"), [(("reslove",), "resolve"), (("cache", "remvoe"), "remove")])
+def test_misspelled_command_is_told_which_one_is_meant(
+    arguments: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _exit_code(*arguments) == 2
+
+    assert f"Is '{meant}' meant?" in capsys.readouterr().err
+
+
+def _defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(handle: str) -> str:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr("rehub.resolvers.chain.resolve", broken)
+
+
+def test_unexpected_error_is_one_line_and_says_how_to_see_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _defect(monkeypatch)
+
+    assert _exit_code("resolve", "x") == 1
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "error: LookupError: no such thing"
+    assert "REHUB_TRACEBACK=1" in second
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_traceback_is_shown_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, *, by_variable: bool) -> None:
+    _defect(monkeypatch)
+    if by_variable:
+        monkeypatch.setenv("REHUB_TRACEBACK", "1")
+
+    with pytest.raises(LookupError):
+        main([*(() if by_variable else ("--traceback",)), "resolve", "x"])
+
+
+def test_warnings_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def warn(handle: str) -> str:
+        warnings.warn("take care", stacklevel=2)
+        logging.getLogger("rehub").warning("once %s", "more")
+        return handle
+
+    monkeypatch.setattr("rehub.resolvers.chain.resolve", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert _exit_code("resolve", "x") == 0
+
+    assert capsys.readouterr() == ("x\n", "warning: take care\nwarning: once more\n")
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -158,4 +158,4 @@ def test_serve_names_the_extra_when_a_package_is_missing(models: Path, package: 
     error = _fail("-c", code, str(models))
 
     assert f"'{package}'" in error
-    assert 'pip install "rehub[server]"' in error
+    assert "pip install starlette granian" in error

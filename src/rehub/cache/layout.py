@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 from rehub.handle import Handle, Kind
 
 RECORD_SUFFIX = ".rehub.json"
+POINTER_NAME = f"latest{RECORD_SUFFIX}"
+STAGING = ".staging"
+LOCKS = ".locks"
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _PLAIN_HOST = re.compile(r"[a-z0-9.-]+(:\d+)?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
@@ -40,7 +43,7 @@ def model_folder(handle: Handle) -> PurePosixPath:
 
 def pointer(folder: PurePosixPath) -> PurePosixPath:
     """Returns the file that says which version an unversioned handle stands for."""
-    return folder / f"latest{RECORD_SUFFIX}"
+    return folder / POINTER_NAME
 
 
 @functools.lru_cache(maxsize=256)

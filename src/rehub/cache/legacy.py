@@ -8,9 +8,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from rehub.errors import FormatError
+
+_NAME = re.compile(r"[0-9a-f]{40}")
+_DESCRIPTOR_SUFFIX = ".descriptor.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +41,10 @@ def find(handles: tuple[str, ...], root: Path, *, must_own: bool) -> LegacyEntry
             model is a program.
     """
     for handle in dict.fromkeys(handles):
-        folder = root / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
-        descriptor = folder.with_name(f"{folder.name}.descriptor.txt")
+        folder = root / _digest(handle)
         try:
-            time_s = descriptor.stat().st_mtime
-            if must_own and not all(_is_ours(path) for path in (root, folder, descriptor)):
+            time_s = descriptor(folder).stat().st_mtime
+            if must_own and not _is_ours(folder):
                 continue
             from rehub.model.model_info import missing_files  # reads protobufs, which most processes never need
 
@@ -51,5 +55,44 @@ def find(handles: tuple[str, ...], root: Path, *, must_own: bool) -> LegacyEntry
     return None
 
 
-def _is_ours(path: Path) -> bool:
-    return not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
+def every(root: Path, *, must_own: bool) -> Iterator[tuple[str, LegacyEntry]]:
+    """Gives all models of a folder, whole or not, each after its handle: empty where nothing tells it.
+
+    Args:
+        root: The cache folder, existing or not.
+        must_own: Whether to skip what belongs to other users.
+    """
+    try:
+        folders = sorted(path for path in root.iterdir() if is_name(path.name) and path.is_dir())
+    except OSError:
+        return
+    for folder in folders:
+        try:
+            if must_own and not _is_ours(folder):
+                continue
+            time_s = descriptor(folder).stat().st_mtime
+            text = descriptor(folder).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        handle = text.partition("\n")[0].removeprefix("Module:").strip()
+        yield handle if _digest(handle) == folder.name else "", LegacyEntry(folder, time_s)
+
+
+def is_name(name: str) -> bool:
+    """Whether a folder may be a model of tensorflow_hub, by its name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def descriptor(folder: Path) -> Path:
+    """Returns the file beside a model that says what the model is."""
+    return folder.with_name(f"{folder.name}{_DESCRIPTOR_SUFFIX}")
+
+
+def _digest(handle: str) -> str:
+    return hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+
+
+def _is_ours(folder: Path) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    return all(path.lstat().st_uid == os.getuid() for path in (folder.parent, folder, descriptor(folder)))

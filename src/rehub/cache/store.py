@@ -17,8 +17,6 @@ from rehub.cache.lock import hold
 from rehub.errors import CacheError, HubError
 from rehub.formats.record import Latest, Record, read_latest, read_record, write_latest, write_record
 
-_STAGING = ".staging"
-_LOCKS = ".locks"
 _EXISTS = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -89,14 +87,15 @@ class Store:
             LockTimeout: If another process makes the same model for too long.
         """
         key = layout.key(path)
-        with self._translated():
-            for name in (_STAGING, _LOCKS):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
-            with hold(self.root / _LOCKS / f"{key}.lock", self._lock_timeout_s) as locked:
-                if locked:
-                    for leftover in (self.root / _STAGING).glob(f"{key}.*"):
+        with contextlib.ExitStack() as stack:
+            with self._translated():
+                for name in (layout.STAGING, layout.LOCKS):
+                    (self.root / name).mkdir(parents=True, exist_ok=True)
+                lock = self.root / layout.LOCKS / f"{key}.lock"
+                if stack.enter_context(hold(lock, self._lock_timeout_s)):
+                    for leftover in (self.root / layout.STAGING).glob(f"{key}.*"):
                         _remove(leftover)
-                yield
+            yield
 
     @contextlib.contextmanager
     def staging(self, path: PurePosixPath) -> Iterator[Path]:
@@ -106,15 +105,15 @@ class Store:
             path: The one that is locked.
 
         Raises:
-            CacheError: If the cache folder cannot be written, or is full.
+            CacheError: If the cache folder cannot be written.
         """
-        outer = self.root / _STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
-        with self._translated():
-            try:
+        outer = self.root / layout.STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
+        try:
+            with self._translated():
                 (outer / "model").mkdir(parents=True)
-                yield outer / "model"
-            finally:
-                _remove(outer)
+            yield outer / "model"
+        finally:
+            _remove(outer)
 
     def install(self, folder: Path, leaf: PurePosixPath, record: Record) -> str:
         """Moves a whole model from its staging folder to its place, and returns that.
@@ -126,11 +125,10 @@ class Store:
         """
         target = Path(self.path(leaf))
         with self._translated():
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.is_dir():
                 target.unlink(missing_ok=True)
                 try:
-                    folder.rename(target)
+                    _move(folder, target)
                 except OSError as error:
                     if error.errno not in _EXISTS:
                         raise
@@ -146,14 +144,13 @@ class Store:
 
     def _write(self, path: PurePosixPath, data: bytes) -> None:
         target = Path(self.path(path))
-        new = self.root / _STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
+        new = self.root / layout.STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
         try:
             with new.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            new.replace(target)
+            _move(new, target)
         finally:
             new.unlink(missing_ok=True)
 
@@ -176,7 +173,7 @@ def write_error(error: OSError, root: Path, needed_bytes: int | None = None) -> 
         needed_bytes: What would have to fit at least, if that is known.
     """
     if error.errno in _FULL:
-        needed = f"; the model needs more than {needed_bytes} bytes" if needed_bytes else ""
+        needed = f"; the model needs at least {needed_bytes} bytes" if needed_bytes else ""
         return CacheError(
             f"no space is left for the cache folder {root}{needed}.",
             hint="Make space, or set TFHUB_CACHE_DIR to a folder on another disk.",
@@ -187,6 +184,19 @@ def write_error(error: OSError, root: Path, needed_bytes: int | None = None) -> 
         hint="Set TFHUB_CACHE_DIR to a folder that you may write.",
         path=str(root),
     )
+
+
+def _move(source: Path, target: Path) -> None:
+    """Renames; whoever removes the last model of a folder removes the folder too, perhaps at this moment."""
+    for last in (False, False, True):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+        except FileNotFoundError:
+            if last:
+                raise
+        else:
+            return
 
 
 def _heal(target: Path, folder: Path, record: Record) -> None:

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import errno
+import logging
+import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 import click
 
 from rehub import __version__
 from rehub.cli import output
+from rehub.cli.group import LazyGroup, examples
 from rehub.errors import HubError
 
-_COMMANDS = ("demo", "resolve", "serve")
+_COMMANDS = ("inspect", "resolve", "download", "cache", "serve", "login", "logout", "demo", "doctor", "completion")
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module when the command is named, or listed by ``--help``."""
+class _Rehub(LazyGroup):
+    package = "rehub.cli"
+    names = _COMMANDS
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that is named, and tells what goes wrong there without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, EOFError):
+            raise
+        except Exception as error:
+            nobody_reads = isinstance(error, OSError) and error.errno == errno.EPIPE
+            if nobody_reads or ctx.params["traceback"]:
+                raise
+            output.tell_error(error if isinstance(error, HubError) else _unexpected(error))
+            ctx.exit(output.EXIT_ERROR)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"rehub.cli.{cmd_name}").command
-        return command
 
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Rehub,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "rehub resolve https://HUB/PUBLISHER/MODEL/1",
+        "rehub download https://HUB/PUBLISHER/MODEL/1 --to model",
+        "rehub cache list",
+    ),
+)
 @click.version_option(__version__, prog_name="rehub", message="%(prog)s %(version)s")
-def rehub() -> None:
+@click.option(
+    "--traceback",
+    is_flag=True,
+    envvar="REHUB_TRACEBACK",
+    show_envvar=True,
+    help="Show where in the code an error comes from.",
+)
+def rehub(traceback: bool) -> None:
     """Load, reuse, fine-tune, publish and host TensorFlow models."""
 
 
@@ -41,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: What follows ``rehub`` on the command line; None for this process's own.
     """
-    sys.exit(_run(arguments))
+    with _readable_warnings(), _tidy_end():
+        sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -50,9 +77,47 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except HubError as error:
-        output.tell_error(error)
-        return output.EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         return output.EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> HubError:
+    return HubError(
+        f"{type(error).__name__}: {error}",
+        hint="rehub did not expect this. Run the command again with REHUB_TRACEBACK=1, and report what it shows.",
+    )
+
+
+class _Told(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        output.tell_warning(record.getMessage())
+
+
+@contextlib.contextmanager
+def _readable_warnings() -> Iterator[None]:
+    log, handler = logging.getLogger("rehub"), _Told(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_args, **_more: output.tell_warning(str(message))
+            yield
+    finally:
+        log.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Lets a termination clean up as an interrupt does."""
+
+    def end(*_: object) -> NoReturn:
+        sys.exit(output.EXIT_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,21 +1,66 @@
-"""What the commands print: data on stdout, talk on stderr.
+"""What the commands print: data on stdout, talk on stderr; colours only at a terminal, and not with NO_COLOR.
 
-Exit codes: 0 done, 1 a `HubError`, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 a `HubError` or something that is found to be wrong, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
 import click
 
+from rehub.cli.columns import lay_out
 from rehub.errors import HubError
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def write(line: str) -> None:
+def write(line: str, *, bold: bool = False, colour: str | None = None) -> None:
     """Prints one line of data."""
-    click.echo(line)
+    click.echo(click.style(line, fg=colour, bold=bold) if bold or colour else line, color=_colour())
+
+
+def write_json(value: Any) -> None:
+    """Prints data for a program."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def write_table(
+    rows: Sequence[Sequence[str]],
+    *,
+    headings: Sequence[str] = (),
+    right: Collection[int] = (),
+    colours: Sequence[str | None] = (),
+) -> None:
+    """Prints rows in columns, as wide as the terminal; for a program, or a file, nothing is wrapped.
+
+    Args:
+        rows: The cells, as many in each row.
+        headings: Of the columns.
+        right: The columns, from 0, that are aligned to the right.
+        colours: Of the rows; None for the terminal's own.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shown = [headings, *rows] if headings else list(rows)
+    laid_out = lay_out(shown, width, right) if shown else []
+    for number, lines in enumerate(laid_out):
+        index = number - bool(headings)
+        for line in lines:
+            if index < 0:
+                write(line, bold=True)
+            else:
+                write(line, colour=colours[index] if colours else None)
 
 
 def tell(line: str) -> None:
@@ -23,8 +68,55 @@ def tell(line: str) -> None:
     click.echo(line, err=True)
 
 
+def tell_warning(message: str) -> None:
+    """Tells of something that may not be as it should."""
+    _tell_marked("warning", message)
+
+
 def tell_error(error: HubError) -> None:
     """Tells what went wrong, and what to do next on a line of its own."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+    _tell_marked("error", error.message)
     if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {error.hint}", err=True)
+        tell_hint(error.hint)
+
+
+def tell_hint(message: str) -> None:
+    """Tells what to do next."""
+    _tell_marked("hint", message)
+
+
+def size(count_bytes: int) -> str:
+    """Returns a size for a person: ``1.2 MB`` are 1,200,000 bytes."""
+    value, unit = float(count_bytes), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 99.95 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def date(time_s: float | None) -> str:
+    """Returns a time for a person: day and minute on this machine."""
+    return "unknown" if time_s is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(time_s))
+
+
+def iso(time_s: float | None) -> str | None:
+    """Returns a time for a program: ISO 8601, UTC."""
+    return None if time_s is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_s))
+
+
+def count(number: int, what: str) -> str:
+    """Returns a number of things: ``1 model``, ``2 models``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def mark(kind: str) -> str:
+    """Returns the coloured word before an error, a warning or a hint."""
+    return click.style(f"{kind}:", fg={"error": "red", "warning": "yellow", "hint": "cyan"}[kind], bold=True)
+
+
+def _tell_marked(kind: str, message: str) -> None:
+    click.echo(f"{mark(kind)} {message}", err=True, color=_colour())
+
+
+def _colour() -> bool | None:
+    """Returns False where colours are not wanted, None to let click find out whether there is a terminal."""
+    return False if os.environ.get("NO_COLOR") else None

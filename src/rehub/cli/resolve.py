@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from rehub.cli import output
+from rehub.cli.completion import cached_handles
+from rehub.cli.group import examples
 
 
-@click.command("resolve")
-@click.argument("handles", metavar="HANDLE...", nargs=-1, required=True)
+@click.command(
+    "resolve",
+    epilog=examples(
+        "rehub resolve https://HUB/PUBLISHER/MODEL/1",
+        "rehub resolve --json https://HUB/PUBLISHER/MODEL https://HOST/model.tar.gz",
+    ),
+)
+@click.argument("handles", metavar="HANDLE...", nargs=-1, required=True, shell_complete=cached_handles)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of handles and paths.")
 def command(handles: tuple[str, ...], as_json: bool) -> None:
     """Download models, where needed, and print their folders.
@@ -20,8 +26,7 @@ def command(handles: tuple[str, ...], as_json: bool) -> None:
     from rehub.resolvers.chain import resolve
 
     if as_json:
-        found = [{"handle": handle, "path": resolve(handle)} for handle in handles]
-        output.write(json.dumps(found, indent=2))
+        output.write_json([{"handle": handle, "path": resolve(handle)} for handle in handles])
         return
     for handle in handles:
         output.write(resolve(handle))

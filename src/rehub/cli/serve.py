@@ -7,11 +7,15 @@ from pathlib import Path
 import click
 
 from rehub.cli import output
+from rehub.cli.group import examples
 
 _LISTED = 20
 
 
-@click.command("serve")
+@click.command(
+    "serve",
+    epilog=examples("rehub serve models", "rehub serve models --host 0.0.0.0 --port 80 --workers 4"),
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option(
@@ -24,9 +28,10 @@ _LISTED = 20
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 def command(folder: Path, host: str, port: int, uncompressed_base: str | None, workers: int) -> None:
-    """Serve FOLDER/PUBLISHER/MODEL/VERSION/ to programs and browsers.
+    """Serve a folder of models to programs and browsers.
 
-    A version is visible when it holds saved_model.pb. Stop with Ctrl-C.
+    The models lie in FOLDER/PUBLISHER/MODEL/VERSION/. A version is visible when it holds saved_model.pb. Stop with
+    Ctrl-C.
     """
     from rehub.server import serve
     from rehub.server.catalogue import Catalogue

@@ -1,0 +1,114 @@
+"""``rehub cache prune``: what is of no use out of the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from rehub.cli import output
+from rehub.cli.cache import contents
+from rehub.cli.group import examples
+
+if TYPE_CHECKING:
+    from rehub.cache.inventory import Entry, Inventory
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdwy])", re.IGNORECASE)
+_AGE_S = {"h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Item:
+    name: str
+    folder: str
+    size_bytes: int
+    reason: str
+
+
+def _age_s(text: str) -> float:
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no age. Write a number and h, d, w or y, such as 30d.")
+    return float(match[1]) * _AGE_S[match[2].lower()]
+
+
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no size. Write a number and MB, GB or TB, such as 20GB.")
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+@click.command(
+    "prune",
+    epilog=examples(
+        "rehub cache prune --dry-run --older-than 90d",
+        "rehub cache prune --keep-latest --max-size 20GB --yes",
+    ),
+)
+@click.option("--older-than", type=_age_s, metavar="AGE", help="Also models fetched longer ago, such as 90d or 8w.")
+@click.option("--keep-latest", is_flag=True, help="Also all versions of a model but the highest.")
+@click.option(
+    "--max-size",
+    type=_bytes,
+    metavar="SIZE",
+    help="Also models fetched longest ago, until no more than that is left: 20GB.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is removed as a JSON list.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    older_than: float | None,
+    keep_latest: bool,
+    max_size: int | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Remove what is of no use.
+
+    That is: damaged models, what killed downloads left, and notes that lead nowhere; options remove more. Models that
+    tensorflow_hub left stay, and folders that rehub did not make. At a terminal it asks first.
+    """
+    from rehub.cache.pruning import Rule, select
+
+    inventory = contents.look()
+    chosen = select(inventory.entries, Rule(older_than, max_size, keep_latest), time.time())
+    found = [
+        *(_Item(entry.handle, str(entry.folder), entry.size_bytes, reason) for entry, reason in chosen),
+        *(_Item(str(left.path), str(left.path), left.size_bytes, "unfinished") for left in inventory.leftovers),
+    ]
+    if not as_json:
+        for item in found:
+            output.write(f"{item.name}  ({output.size(item.size_bytes)}, {item.reason})")
+    if not dry_run:
+        if not contents.may_delete(len(found), sum(item.size_bytes for item in found), yes=yes):
+            output.tell("Nothing was removed.")
+            ctx.exit(output.EXIT_ERROR)
+        found = _remove(inventory, chosen, found)
+    if as_json:
+        output.write_json([dataclasses.asdict(item) for item in found])
+    what = f"{output.count(len(found), 'item')} ({output.size(sum(item.size_bytes for item in found))})"
+    output.tell(f"Would remove {what}." if dry_run else f"Removed {what}.")
+
+
+def _remove(inventory: Inventory, chosen: list[tuple[Entry, str]], found: list[_Item]) -> list[_Item]:
+    """Removes all that was found but what running downloads need; returns what is gone."""
+    from rehub.cache.removal import forget, remove, sweep
+
+    store = contents.store()
+    for entry, _ in chosen:
+        remove(store, entry)
+    forget(store, inventory.pointers.items())
+    swept = {str(left.path) for left in sweep(store.root, inventory.leftovers)}
+    kept = {str(left.path) for left in inventory.leftovers} - swept
+    if kept:
+        output.tell(f"{output.count(len(kept), 'unfinished download')} stayed: running, or just begun.")
+    return [item for item in found if item.folder not in kept]
