@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-from rehub.errors import FormatError, HandleError, NotFoundError, SignatureError
+from rehub.errors import DependencyError, FormatError, HandleError, NotFoundError, SignatureError
 from rehub.server.embedded import EmbeddedHub
 
 X = tf.constant([10.0, 20.0])
@@ -163,3 +163,28 @@ def test_loaded_model_keeps_its_serving_signature_when_it_is_saved_again(lookup:
     words = tf.constant(["two", "?"])
     [output] = again.signatures["serving_default"](words=words).values()
     assert output.numpy().tolist() == hub.load(lookup)(words).numpy().tolist()
+
+
+@pytest.mark.parametrize("missing", ["variables", "variables/variables.index"])
+def test_load_names_what_a_folder_lacks(copied: Path, missing: str) -> None:
+    path = copied / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(FormatError, match=r"lacks variables/variables\.index"):
+        hub.load(copied)
+
+
+def test_load_names_variables_that_are_cut_short(copied: Path) -> None:
+    shard = copied / "variables" / "variables.data-00000-of-00001"
+    shard.write_bytes(shard.read_bytes()[:-4])
+    with pytest.raises(FormatError, match=shard.name):
+        hub.load(copied)
+
+
+def test_load_refuses_a_scheme_that_nobody_knows() -> None:
+    with pytest.raises(HandleError, match="the scheme 'httpx' is unknown"):
+        hub.load("httpx://hub.test/acme/net/1")
+
+
+def test_load_says_what_a_bucket_needs() -> None:
+    with pytest.raises(DependencyError, match="tensorflow_io"):
+        hub.load("s3://bucket/model")

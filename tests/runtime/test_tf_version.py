@@ -46,7 +46,8 @@ def test_missing_tensorflow_names_the_extra_to_install(half_plus_two: Path, tmp_
 
     assert text.startswith("rehub.errors|DependencyError|tensorflow||2.15|")
     assert "not installed" in text
-    assert "pip install 'rehub[tensorflow]'" in text
+    assert "pip install tensorflow" in text
+    assert "extras" in text
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rehub import configuration
 from rehub import handle as handles
-from rehub.errors import FormatError, HandleError, SignatureError
+from rehub.errors import DependencyError, FormatError, HandleError, HubError, SignatureError
+from rehub.formats import saved_model
+from rehub.formats.saved_model import MetaGraph
 from rehub.model import model_info
 from rehub.resolvers.chain import lasting, resolve
-from rehub.runtime import reusable, tf_private
+from rehub.runtime import memo, policy, reusable, tf_private
+from rehub.runtime.missing_ops import load_with_ops
 from rehub.runtime.tf_version import import_tensorflow
 
-_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_MODEL_FILES = (saved_model.FILE_NAME, saved_model.TEXT_FILE_NAME)
 _TF1_HUB_FILE = "tfhub_module.pb"
 
 
@@ -38,7 +45,9 @@ def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, opti
         ResolveError: If no model can be had by it; see `rehub.resolve` for this and for transfer and cache errors.
         FormatError: If the folder holds no SavedModel, or a damaged one.
         SignatureError: If the model has no graph with these tags, or several and none was chosen.
-        DependencyError: If TensorFlow is missing or too old.
+        DependencyError: If TensorFlow is missing or too old, or lacks an op of the model.
+        PolicyError: If the model reaches out of itself and the setting ``op_policy`` is ``refuse``; if it is ``warn``,
+            a ``PolicyWarning`` is given.
     """
     if not isinstance(handle, (str, os.PathLike)):
         raise HandleError(
@@ -46,10 +55,33 @@ def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, opti
             hint="hub.load takes a path or a URL; an object that is already loaded goes to hub.KerasLayer as it is.",
             handle=handle,
         )
+    graph = _find(os.fspath(handle), tags)
+    if configuration.current().memo:
+        return memo.recall(graph.path, graph.tags, options, functools.partial(_load, graph, options))
+    return _load(graph, options)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Graph:
+    """One graph of a model: its handle, its folder, the tags of the graph, and whether it is in the TF1 Hub format."""
+
+    handle: str
+    path: str
+    tags: Sequence[str] | None
+    is_tf1_hub: bool
+
+
+def _find(handle: str, tags: Sequence[str] | None) -> _Graph:
     tf = import_tensorflow()
-    text = os.fspath(handle)
-    path = resolve(text)
-    if not any(tf.io.gfile.exists(os.path.join(path, name)) for name in _MODEL_FILES):  # noqa: PTH118 - may be gs://
+    path = resolve(handle)
+    try:
+        is_model = any(tf.io.gfile.exists(os.path.join(path, name)) for name in _MODEL_FILES)  # noqa: PTH118 - gs://
+    except tf.errors.UnimplementedError as error:
+        raise DependencyError(
+            f"This TensorFlow cannot read {path}: {error.message}.",
+            hint="Import a package that teaches it to, such as tensorflow_io, or copy the folder to this machine.",
+        ) from error
+    if not is_model:
         raise FormatError(
             f"Trying to load a model of incompatible/unknown type. '{path}' contains neither "
             f"'{_MODEL_FILES[0]}' nor '{_MODEL_FILES[1]}'.",
@@ -62,17 +94,55 @@ def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, opti
     if isinstance(tags, str):
         tags = [tags]
     tags = None if tags is None else sorted(tags)
-    if handles.parse(path).kind is handles.Kind.PATH:
-        _check_tags(text, Path(path), tags)
-    obj = tf.saved_model.load(path, tags=tags, options=options)
-    _remember_origin(obj, lasting(text, path), tags)
+    graphs = _read_graphs(path)
+    _check_tags(handle, graphs, tags)
+    policy.enforce(handle, [graph for graph in graphs if tags is None or graph.tags == frozenset(tags)])
+    return _Graph(handle, path, tags, is_tf1_hub)
+
+
+def _load(graph: _Graph, options: Any = None) -> Any:
+    tf = import_tensorflow()
+    try:
+        obj = load_with_ops(
+            lambda: tf.saved_model.load(graph.path, tags=graph.tags, options=options), handle=graph.handle
+        )
+    except (tf.errors.OpError, OSError, LookupError, ValueError) as error:
+        raise _explained(graph, error) from error
+    _remember_origin(obj, lasting(graph.handle, graph.path), graph.tags)
     _keep_default_signature(obj)
-    obj._is_hub_module_v1 = is_tf1_hub
+    obj._is_hub_module_v1 = graph.is_tf1_hub
     return obj
 
 
-def _check_tags(handle: str, path: Path, tags: Sequence[str] | None) -> None:
-    available = model_info.describe(path).tag_sets
+def _explained(graph: _Graph, error: Exception) -> Exception:
+    """Says which files are missing, where that is why TensorFlow cannot load a folder; else returns the same error."""
+    if isinstance(error, HubError) or handles.parse(graph.path).kind is not handles.Kind.PATH:
+        return error
+    missing = model_info.missing_files(Path(graph.path))
+    if not missing:
+        return error
+    return FormatError(
+        f"'{graph.path}' is no whole model: it lacks {', '.join(missing)}.",
+        hint="Copy or export the whole folder again, with all that is below it.",
+        path=graph.path,
+        member=missing[0],
+    )
+
+
+def _read_graphs(path: str) -> Sequence[MetaGraph]:
+    """Reads the graphs of a folder on this machine, or of a remote one, whose file is copied for that."""
+    tf = import_tensorflow()
+    file = saved_model.find(Path(path))
+    if file is not None:
+        return saved_model.read(file).meta_graphs
+    name = next(name for name in _MODEL_FILES if tf.io.gfile.exists(os.path.join(path, name)))  # noqa: PTH118 - gs://
+    with tempfile.TemporaryDirectory(prefix="rehub-") as scratch:
+        tf.io.gfile.copy(os.path.join(path, name), str(Path(scratch, name)))  # noqa: PTH118 - gs://
+        return saved_model.read(Path(scratch, name)).meta_graphs
+
+
+def _check_tags(handle: str, graphs: Sequence[MetaGraph], tags: Sequence[str] | None) -> None:
+    available = [graph.tags for graph in graphs]
     if tags is None and len(available) > 1:
         problem = f"'{handle}' holds {len(available)} graphs and no tags were given."
     elif tags is not None and frozenset(tags) not in map(frozenset, available):
@@ -112,7 +182,7 @@ def changed_values(obj: Any) -> dict[int, Any]:
     """The values of the variables that differ from the published ones, as arrays, by their place in the model."""
     tf = import_tensorflow()
     with tf.init_scope():
-        published = list(tf_private.reachable_variables(load(*origin_of(obj))))
+        published = list(tf_private.reachable_variables(_load(_find(*origin_of(obj)))))
         pairs = zip(published, tf_private.reachable_variables(obj), strict=True)
         return {place: new.numpy() for place, (old, new) in enumerate(pairs) if not tf.reduce_all(new == old)}
 
@@ -130,6 +200,6 @@ def _reduce(self: Any, _protocol: Any) -> tuple[Any, ...]:
 
 
 def _reload(handle: str, tags: Sequence[str] | None, changes: Mapping[int, Any]) -> Any:
-    obj = load(handle, tags)
+    obj = _load(_find(handle, tags))  # a copy of its own, also where loaded models are kept
     apply_changes(obj, changes)
     return obj

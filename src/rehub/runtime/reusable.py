@@ -12,6 +12,7 @@ from typing import Any
 
 from rehub.errors import SignatureError
 from rehub.runtime import tf_private
+from rehub.signature import Kind, TensorSpec, describe
 
 
 def variables_of(obj: Any) -> tuple[list[Any], list[Any]]:
@@ -113,19 +114,18 @@ def _fields(specs: Any) -> str:
 
 def describe_spec(spec: Any) -> str:
     """Writes a TensorSpec-like value as ``float32[?, 64]``, a nest of them as Python would, others as their repr."""
-    if isinstance(spec, Mapping):
-        return "{" + ", ".join(f"{key!r}: {describe_spec(value)}" for key, value in spec.items()) + "}"
-    if isinstance(spec, (list, tuple)):
-        left, right = ("[", "]") if isinstance(spec, list) else ("(", ")")
-        return left + ", ".join(map(describe_spec, spec)) + right
+    return describe(spec, _describe_leaf)
+
+
+def _describe_leaf(spec: Any) -> str:
     if not hasattr(spec, "shape") or not hasattr(spec, "dtype"):
         return repr(spec)
-    kind = type(spec).__name__
-    prefix = "ragged " if kind.startswith("Ragged") else "sparse " if kind.startswith("Sparse") else ""
+    name = type(spec).__name__
+    kind: Kind = "ragged" if name.startswith("Ragged") else "sparse" if name.startswith("Sparse") else "dense"
     rank = getattr(spec.shape, "rank", None) if hasattr(spec.shape, "rank") else len(spec.shape)
-    dims = "..." if rank is None else ", ".join("?" if dim is None else str(dim) for dim in spec.shape)
-    dtype = getattr(spec.dtype, "name", str(spec.dtype))
-    return f"{prefix}{dtype}[{dims}]"
+    return str(
+        TensorSpec(getattr(spec.dtype, "name", str(spec.dtype)), None if rank is None else tuple(spec.shape), kind=kind)
+    )
 
 
 def xla_can_compile(functions: Sequence[Any]) -> bool:

@@ -26,7 +26,7 @@ def import_tensorflow() -> Any:
             "This call runs a model and needs TensorFlow, which is not installed."
             if missing
             else f"TensorFlow cannot be imported: {error}.",
-            hint="Run: pip install 'rehub[tensorflow]' (or 'rehub[tensorflow-cpu]').",
+            hint="Run: pip install tensorflow (or tensorflow-cpu); rehub's extras of these names know the versions.",
             package="tensorflow",
             required=required,
         ) from error
@@ -34,7 +34,7 @@ def import_tensorflow() -> Any:
     if not _is_new_enough(found):
         raise DependencyError(
             f"TensorFlow {found} is installed, rehub needs {required} or newer.",
-            hint="Run: pip install --upgrade 'rehub[tensorflow]'.",
+            hint="Run: pip install --upgrade tensorflow (or tensorflow-cpu).",
             package="tensorflow",
             found=found,
             required=required,
