@@ -71,7 +71,7 @@ define_flags()
 def __getattr__(name: str) -> Any:
     if name in _TF1:
         raise AttributeError(
-            f"rehub does not have {name!r} of the TF1 Hub API yet; hub.load and hub.KerasLayer read models of that format."
+            f"rehub does not have {name!r} of the TF1 Hub API yet; hub.load and hub.KerasLayer read such models."
         )
     if name not in _LAZY:
         raise AttributeError(f"module 'rehub' has no attribute {name!r}")

@@ -128,6 +128,11 @@ def test_serve_says_so_when_there_are_no_models(tmp_path: Path) -> None:
         assert "No models yet" in lines[1]
 
 
+def test_serve_names_the_models_that_it_cannot_serve(models: Path, tmp_path: Path) -> None:
+    with _serving(tmp_path, str(models / "acme" / "net" / "1")) as (_, _, lines):
+        assert f"Not served: the model in {models / 'acme' / 'net' / '1'}," in lines[1]
+
+
 def _fail(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")

@@ -405,7 +405,7 @@ def test_resolve_says_what_kaggle_wants(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("login")
 def test_resolve_does_not_blame_the_user_when_a_signed_address_is_refused() -> None:
-    with pytest.raises(AccessError, match="(?i)try again") as caught:
+    with pytest.raises(AccessError, match=r"(?i)try again") as caught:
         sent(HANDLE, {asked(HANDLE): redirect(STORE), STORE: MemoryResponse(status=403)})
     assert caught.value.url == "https://storage.test/blob"
     assert "rehub login" not in str(caught.value)

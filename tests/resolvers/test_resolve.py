@@ -319,7 +319,7 @@ def test_resolve_shows_a_bar_only_where_somebody_looks(
 
 @pytest.mark.parametrize("handle", ["httpx://hub.test/acme/net/1", "ftp://hub.test/net", "htps://tfhub.dev/a/b/1"])
 def test_resolve_refuses_a_scheme_that_nobody_knows(handle: str) -> None:
-    with pytest.raises(HandleError, match="scheme .* is unknown"):
+    with pytest.raises(HandleError, match="is unknown"):
         rehub.resolve(handle)
 
 

@@ -71,8 +71,15 @@ def test_load_refuses_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_load_refuses_the_folder_above_the_versions(copied: Path) -> None:
-    with pytest.raises(FormatError, match="the one named by its version"):
+    with pytest.raises(FormatError, match=rf"a folder of models \({copied.name}\)") as info:
         hub.load(copied.parent)
+
+    assert str(copied) in info.value.hint
+
+
+def test_load_names_the_folder_of_a_file_of_a_model(copied: Path) -> None:
+    with pytest.raises(FormatError, match=r"it is a file of a model\. Pass its folder"):
+        hub.load(copied / "saved_model.pb")
 
 
 def test_load_refuses_a_damaged_model_file(copied: Path) -> None:

@@ -37,12 +37,18 @@ def command(folder: Path, host: str, port: int, uncompressed_base: str | None, w
     from rehub.server.catalogue import Catalogue
 
     def announce(url: str) -> None:
-        models = Catalogue(folder).models()
+        catalogue = Catalogue(folder)
+        models = catalogue.models()
         output.tell(f"Serving {folder} at {url} (stop with Ctrl-C)")
         for model in models[:_LISTED]:
             output.tell(f'  hub.load("{url}/{model.name}/{model.newest}")')
         if len(models) > _LISTED:
             output.tell(f"  and {len(models) - _LISTED} more: {url}/")
+        strays = catalogue.strays()
+        for stray in strays[:_LISTED]:
+            output.tell(f"  Not served: the model in {folder / stray}, whose place is not PUBLISHER/MODEL/NUMBER")
+        if len(strays) > _LISTED:
+            output.tell(f"  and {len(strays) - _LISTED} more that are not served")
         if not models:
             output.tell("  No models yet: put them into PUBLISHER/MODEL/VERSION/.")
 

@@ -15,7 +15,7 @@ from rehub import handle as handles
 from rehub.errors import DependencyError, FormatError, HandleError, HubError, SignatureError
 from rehub.formats import saved_model
 from rehub.formats.saved_model import MetaGraph
-from rehub.model import model_info
+from rehub.model import lookalike, model_info
 from rehub.resolvers.chain import lasting, resolve
 from rehub.runtime import memo, policy, reusable, tf_private
 from rehub.runtime.missing_ops import load_with_ops
@@ -82,10 +82,13 @@ def _find(handle: str, tags: Sequence[str] | None) -> _Graph:
             hint="Import a package that teaches it to, such as tensorflow_io, or copy the folder to this machine.",
         ) from error
     if not is_model:
+        what, hint = "no model", "Pass the folder that holds the model itself, often the one named by its version."
+        if handles.parse(path).kind is handles.Kind.PATH:
+            what, hint = lookalike.explain(Path(path))
         raise FormatError(
             f"Trying to load a model of incompatible/unknown type. '{path}' contains neither "
-            f"'{_MODEL_FILES[0]}' nor '{_MODEL_FILES[1]}'.",
-            hint="Give the folder that holds the model itself, often the one named by its version.",
+            f"'{_MODEL_FILES[0]}' nor '{_MODEL_FILES[1]}'; it is {what}.",
+            hint=hint,
             path=path,
         )
     is_tf1_hub = tf.io.gfile.exists(os.path.join(path, _TF1_HUB_FILE))  # noqa: PTH118 - may be gs://

@@ -74,6 +74,15 @@ class Catalogue:
         found = (self.find("/".join(parts)) for parts in _folders(self._root, ()))
         return sorted((model for model in found if model), key=lambda model: model.name)
 
+    def strays(self) -> list[str]:
+        """Returns where models lie that have no URL, because their folders are not PUBLISHER/MODEL/VERSION, sorted.
+
+        The folder itself is ``.``.
+        """
+        shown = {f"{model.name}/{version}" for model in self.models() for version in model.versions}
+        folders = (path.parent for name in MODEL_FILES for path in self._root.rglob(name))
+        return sorted({folder.relative_to(self._root).as_posix() for folder in folders} - shown)
+
     def find(self, name: str) -> Model | None:
         """Returns the model of a name, or None when there is no visible version of it."""
         folder = self._inside(name)
