@@ -13,7 +13,8 @@ def export(setting: Setting, keras_version: int, kind: str) -> Path:
     Args:
         setting: Where it goes.
         keras_version: 2 or 3.
-        kind: ``tiny``, or the name of a model of ``keras.applications``, which gets random weights.
+        kind: ``tiny``, or the name of a model of ``keras.applications``, which gets random weights;
+            ``EfficientNetB0-saved`` and ``BERT-saved`` for what Keras 2 itself saves.
     """
     folder = setting.folder / f"{kind}-keras{keras_version}"
     if not folder.exists():

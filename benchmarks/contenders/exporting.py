@@ -50,10 +50,27 @@ def _export_noise(folder: str, size_bytes: int) -> None:
     tf.saved_model.save(module, folder)
 
 
+def _bert() -> Any:
+    """A text encoder of the size of BERT base."""
+    layers, width = tf.keras.layers, 768
+    tokens = tf.keras.Input([None], dtype="int32", name="input_word_ids")
+    x = layers.LayerNormalization()(layers.Embedding(30522, width)(tokens))
+    for _ in range(12):
+        attended = layers.MultiHeadAttention(12, width // 12)(x, x)
+        x = layers.LayerNormalization()(layers.add([x, attended]))
+        wide = layers.Dense(4 * width, activation="gelu")(x)
+        x = layers.LayerNormalization()(layers.add([x, layers.Dense(width)(wide)]))
+    return tf.keras.Model(tokens, x)
+
+
 kind, folder = sys.argv[1:3]
 tf.keras.utils.set_random_seed(0)
 if kind == "noise":
     _export_noise(folder, int(sys.argv[3]))
+elif kind == "BERT-saved":
+    _bert().save(folder, save_format="tf")
+elif kind == "EfficientNetB0-saved":
+    tf.keras.applications.EfficientNetB0(weights=None).save(folder, save_format="tf")
 elif kind == "tiny":
     _export_keras_model(tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(2)]), folder)
 else:

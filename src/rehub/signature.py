@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 Kind = Literal["dense", "sparse", "ragged", "other"]
 """How a value is laid out. ``other``: a composite of a class that only its own library knows."""
@@ -52,3 +53,20 @@ class Signature:
 
 def _listed(specs: tuple[TensorSpec, ...]) -> str:
     return ", ".join(f"{spec.name}: {spec}" for spec in specs)
+
+
+def describe(value: Any, leaf: Callable[[Any], str] = repr) -> str:
+    """Writes an argument or a result: a tensor as ``float32[?, 64]``, a nest of them as Python would.
+
+    Args:
+        value: A `TensorSpec`, a Python value, or a list, tuple or dict of such.
+        leaf: Writes what is neither a `TensorSpec` nor a nest.
+    """
+    if isinstance(value, TensorSpec):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {describe(item, leaf)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        left, right = ("[", "]") if isinstance(value, list) else ("(", ")")
+        return left + ", ".join(describe(item, leaf) for item in value) + right
+    return leaf(value)

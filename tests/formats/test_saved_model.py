@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,43 @@ def test_read_names_the_class_of_a_composite_that_it_does_not_know(tmp_path: Pat
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_read_refuses_a_ragged_tensor_without_shape_or_dtype(tmp_path: Path, place: int) -> None:
+def test_read_names_the_class_of_a_ragged_tensor_without_shape_or_dtype(tmp_path: Path, place: int) -> None:
     model = message(GOLDEN.read_bytes())
     spec = model.meta_graphs[0].signature_def["ragged"].outputs["y"].composite_tensor.type_spec
     spec.type_state.tuple_value.values[place].Clear()
-    with pytest.raises(FormatError, match="the ragged tensor 'y' of a signature lacks its shape or dtype"):
+    output = read(tmp_path, model.SerializeToString()).meta_graphs[0].signatures[1].outputs[0]
+    assert (output.kind, output.dtype, output.shape) == ("other", "RaggedTensorSpec", None)
+
+
+def _child(graph: Any) -> None:
+    graph.object_graph_def.nodes[0].children[0].node_id = 23
+
+
+def _negative_child(graph: Any) -> None:
+    graph.object_graph_def.nodes[0].children[0].node_id = -1
+
+
+def _asset(graph: Any) -> None:
+    graph.object_graph_def.nodes[18].asset.asset_file_def_index = 1
+
+
+def _capture(graph: Any) -> None:
+    graph.object_graph_def.concrete_functions["__inference_both_54"].bound_inputs[0] = 23
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_child, "object 0 has a child 23 of 23"),
+        (_negative_child, "object 0 has a child -1 of 23"),
+        (_asset, "object 18 is asset 1 of 1"),
+        (_capture, "the function '__inference_both_54' captures object 23 of 23"),
+    ],
+)
+def test_read_refuses_references_to_nothing(tmp_path: Path, damage: Callable[[Any], None], reason: str) -> None:
+    model = message(GOLDEN.read_bytes())
+    damage(model.meta_graphs[0])
+    with pytest.raises(FormatError, match=reason):
         read(tmp_path, model.SerializeToString())
 
 

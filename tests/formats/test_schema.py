@@ -14,7 +14,7 @@ from rehub.formats import schema
 
 TOKEN = re.compile(r'"[^"]*"|[\w.]+|[{}=;<>,]')
 SCALARS = {1: "double", 2: "float", 3: "int64", 5: "int32", 7: "fixed32", 8: "bool", 9: "string", 12: "bytes"}
-SCALARS[18] = "sint64"
+SCALARS[13], SCALARS[18] = "uint32", "sint64"
 
 Facts = set[tuple[str, str]]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rehub.errors import FormatError
-from rehub.formats import tf1_hub
+from rehub.formats import schema, tf1_hub
+from rehub.formats.saved_model import DamagedError
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -40,3 +41,35 @@ def test_is_tf1_hub_refuses_a_folder_in_place_of_the_file(tmp_path: Path) -> Non
     (tmp_path / "tfhub_module.pb").mkdir()
     with pytest.raises(FormatError, match="cannot be read: Is a directory"):
         tf1_hub.is_tf1_hub(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("image", [("image_module_info", 6, (8, 8))] * 2),
+        (
+            "attachments",
+            [
+                ("letters", 7, None),
+                ("repeated", 2, None),
+                ("only_train", 18, None),
+                ("letters", 6, None),
+                ("repeated", 2, None),
+            ],
+        ),
+        ("half_plus_two", []),
+    ],
+)
+def test_attachments_are_those_of_real_modules(model: str, expected: list[tuple[str, int, object]]) -> None:
+    path = DATA / "tf1_hub" / model / "saved_model.pb"
+    graphs = schema.parse("tensorflow.SavedModel", path.read_bytes()).meta_graphs
+    found = [tf1_hub.attachments(graph) for graph in graphs]
+    assert [(a.key, a.size_bytes, a.image_size) for attached in found for a in attached] == expected
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\x11image_module_info\x12\x01\xff"])
+def test_attachments_refuses_a_damaged_message(data: bytes) -> None:
+    graph = schema.message("tensorflow.MetaGraphDef")()
+    graph.collection_def["hub_module_attachments"].bytes_list.value.append(data)
+    with pytest.raises(DamagedError, match="an attached message is no valid message"):
+        tf1_hub.attachments(graph)

@@ -87,7 +87,6 @@ def test_subclass_may_allow_training(scale, batch):
 def test_subclass_may_choose_weights_and_losses(scale):
     class Chooses(hub.KerasLayer):
         def _setup_layer(self, trainable=False, **kwargs):
-            self.__class__.__mro__  # noqa: B018
             super()._setup_layer(trainable, **kwargs)
             self.extra = tf.Variable(1.0, name="extra")
             self._add_existing_weight(self.extra, trainable=True)

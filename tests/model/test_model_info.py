@@ -41,6 +41,8 @@ def copy(model: str, tmp_path: Path) -> Path:
         ("saved_models/module", "saved_model_2"),
         ("saved_models/no_variables", "saved_model_2"),
         ("saved_models/keras2", "saved_model_2"),
+        ("saved_models/keras2_compiled", "saved_model_2"),
+        ("saved_models/estimator", "saved_model_1"),
         ("saved_models/keras3", "saved_model_2"),
     ],
 )
@@ -68,7 +70,7 @@ def test_describe_gives_signatures_of_each_tag_set() -> None:
 
 
 def test_describe_refuses_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"has neither saved_model\.pb nor saved_model\.pbtxt\. Pass the folder"):
+    with pytest.raises(FormatError, match=r"is not a model folder: it is an empty folder\. Pass the folder that holds"):
         model_info.describe(tmp_path)
 
 

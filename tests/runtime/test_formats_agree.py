@@ -14,8 +14,12 @@ from google.protobuf import text_format
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2, tensor_bundle_pb2
 
-from rehub.formats import checkpoint_index, dtype, schema
+from rehub.formats import checkpoint_data, checkpoint_index, dtype, schema
 from rehub.model import model_info
+from rehub.model.op_packages import core_ops
+from rehub.model.variables import Variable
+from rehub.runtime.reusable import describe_spec
+from rehub.signature import describe
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -135,6 +139,13 @@ def test_dtypes_have_tensorflows_names() -> None:
     assert {number: dtype.name(number) for number in numbers} == numbers
 
 
+def test_dtypes_have_tensorflows_sizes() -> None:
+    for number in filter(_is_dtype, range(1, 100)):
+        theirs = tf.as_dtype(number)
+        expected = None if theirs in (tf.string, tf.resource, tf.variant) else theirs.size
+        assert dtype.item_bytes(theirs.name) == expected, theirs
+
+
 def _is_dtype(number: int) -> bool:
     try:
         tf.as_dtype(number)
@@ -185,3 +196,196 @@ def test_checkpoints_hold_the_values_that_their_entries_point_to() -> None:
     for entry in checkpoint_index.read(folder / "variables.index").entries:
         stored = np.frombuffer(data, entry.dtype, offset=entry.offset, count=entry.size_bytes // 4)
         np.testing.assert_array_equal(stored.reshape(entry.shape), reader.get_tensor(entry.name))
+
+
+def loaded_graphs(folder: Path) -> list[tuple[model_info.GraphInfo, Any]]:
+    """What we say of each graph, and what TensorFlow makes of it."""
+    graphs = model_info.describe(folder).meta_graphs
+    return [(graph, tf.saved_model.load(str(folder), tags=sorted(graph.tags))) for graph in graphs]
+
+
+def follow(obj: Any, path: str) -> Any:
+    """The object at a path; entries of lists and dicts are no attributes."""
+    for name in filter(None, path.split(".")):
+        if isinstance(obj, (list, tuple)):
+            obj = obj[int(name)]
+        elif isinstance(obj, dict):
+            obj = obj[name]
+        else:
+            obj = getattr(obj, name)
+    return obj
+
+
+def facts_of(variable: Any) -> tuple[str, str, int]:
+    value = variable.numpy()
+    size = sum(map(len, value.ravel())) if value.dtype == object else value.nbytes
+    return variable.name.removesuffix(":0"), variable.dtype.name.removesuffix("_ref"), size
+
+
+def facts(variable: Variable) -> tuple[str, str, int]:
+    size = variable.size_bytes
+    assert size is not None
+    if variable.dtype == "string":  # stored with a length of one byte each, and one checksum
+        assert variable.shape is not None
+        size -= int(np.prod(variable.shape)) + 4
+    return variable.name, variable.dtype.removesuffix("_ref"), size
+
+
+@MODELS
+def test_variables_are_those_that_tensorflow_restores(folder: Path) -> None:
+    for graph, obj in loaded_graphs(folder):
+        if not graph.objects:
+            continue
+        for variable in (*graph.variables, *graph.spare_variables):
+            restored = follow(obj, variable.path)
+            assert facts(variable) == facts_of(restored), variable.path
+            if None not in restored.shape.as_list():
+                assert variable.shape == tuple(restored.shape)
+        for name in ("variables", "trainable_variables"):
+            if hasattr(obj, name):
+                listed = sorted(v.name.removesuffix(":0") for v in getattr(obj, name))
+                ours = [v for v in graph.variables if v.is_trainable or name == "variables"]
+                assert sorted(v.name for v in ours) == listed
+        assert graph.regularization_losses == len(getattr(obj, "regularization_losses", None) or [])
+
+
+@MODELS
+def test_variables_of_graphs_are_those_that_tensorflow_imports(folder: Path) -> None:
+    v1 = tf.compat.v1
+    theirs = parsed_by_tensorflow(folder).meta_graphs
+    for graph, message in zip(model_info.describe(folder).meta_graphs, theirs, strict=True):
+        if graph.objects:
+            continue
+        with tf.Graph().as_default():
+            v1.train.import_meta_graph(message)
+            for variables, ours in (
+                (v1.global_variables(), graph.variables),
+                (v1.trainable_variables(), [variable for variable in graph.variables if variable.is_trainable]),
+            ):
+                expected = [(v.op.name, v.dtype.name.removesuffix("_ref"), tuple(v.shape)) for v in variables]
+                assert [(v.name, v.dtype, v.shape) for v in ours] == expected
+            assert graph.regularization_losses == len(v1.losses.get_regularization_losses())
+
+
+def in_order(nest: Any) -> Any:
+    """The same with sorted dicts: TensorFlow restores them in an order that changes."""
+    if isinstance(nest, dict):
+        return {key: in_order(nest[key]) for key in sorted(nest)}
+    return type(nest)(map(in_order, nest)) if type(nest) in (list, tuple) else nest
+
+
+@MODELS
+def test_functions_are_those_that_tensorflow_restores(folder: Path) -> None:
+    for graph, obj in loaded_graphs(folder):
+        for function in graph.functions:
+            restored = follow(obj, function.path)
+            concrete = getattr(restored, "concrete_functions", None) or [restored]
+            expected = []
+            for trace in concrete:
+                args, kwargs = trace.structured_input_signature
+                values = [*args, *(kwargs[name] for name in sorted(kwargs))]
+                outputs = in_order(trace.structured_outputs)
+                expected.append(([describe_spec(in_order(value)) for value in values], describe_spec(outputs)))
+            ours = [([describe(v) for _, v in t.arguments], describe(t.outputs)) for t in function.traces]
+            assert sorted(ours) == sorted(expected), function.path
+
+
+@MODELS
+def test_objects_lie_where_tensorflow_puts_them(folder: Path) -> None:
+    for graph, obj in loaded_graphs(folder):
+        for entry in graph.objects:
+            if not entry.is_public or entry.path.startswith("signatures."):
+                continue
+            found = follow(obj, entry.path)
+            if entry.same_as is not None and entry.kind != "function":
+                assert found is follow(obj, entry.same_as), entry.path
+            if entry.kind == "variable":
+                assert isinstance(found, tf.Variable)
+            if entry.kind == "function":
+                assert callable(found)
+
+
+@MODELS
+def test_ops_are_those_that_tensorflow_parses(folder: Path) -> None:
+    for ours, theirs in zip(
+        model_info.describe(folder).meta_graphs, parsed_by_tensorflow(folder).meta_graphs, strict=True
+    ):
+        library = {function.signature.name for function in theirs.graph_def.library.function}
+        bodies = [theirs.graph_def.node, *(function.node_def for function in theirs.graph_def.library.function)]
+        names = [node.op for body in bodies for node in body if node.op not in library]
+        assert ours.ops == {name: names.count(name) for name in sorted(set(names))}
+        assert (ours.findings, ours.custom_ops) == ((), ())
+
+
+@MODELS
+def test_endpoints_can_be_fed_and_fetched(folder: Path) -> None:
+    for graph, obj in loaded_graphs(folder):
+        for spec in (*graph.endpoints.inputs, *graph.endpoints.outputs):
+            tensor = obj.graph.get_tensor_by_name(spec.name)
+            if spec.dtype:
+                assert tensor.dtype.name == spec.dtype
+            if spec.shape is not None:
+                assert tensor.shape.as_list() == list(spec.shape)
+
+
+def test_core_ops_hold_all_that_this_tensorflow_has() -> None:
+    from tensorflow.core.framework import op_def_pb2
+    from tensorflow.python.client import pywrap_tf_session
+
+    listing = op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+    assert {op.name for op in listing.op if not op.name.startswith("_")} <= core_ops().keys()
+
+
+class Spy(tf.Module):
+    """Reaches out in each function, but for `harmless`, which reads its own asset."""
+
+    def __init__(self, asset: str) -> None:
+        super().__init__()
+        self.asset = tf.saved_model.Asset(asset)
+
+    @tf.function(input_signature=[])
+    def harmless(self) -> Any:
+        return tf.io.read_file(self.asset.asset_path)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def reads(self, path: Any) -> Any:
+        return tf.io.read_file(path)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def writes(self, text: Any) -> Any:
+        tf.io.write_file("/tmp/spied", text)
+        return text
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def counts_lines(self, path: Any) -> Any:
+        return tf.data.TextLineDataset(path).reduce(0, lambda count, _: count + 1)
+
+    @tf.function(input_signature=[tf.TensorSpec([2], tf.float32)])
+    def calls_python(self, x: Any) -> Any:
+        return tf.numpy_function(lambda value: value, [x], tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([2], tf.float32)])
+    def sometimes_calls_python(self, x: Any) -> Any:
+        return tf.cond(x[0] > 0, lambda: tf.py_function(lambda value: value, [x], tf.float32), lambda: x)
+
+
+def test_findings_name_what_tensorflow_really_exports(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("own")
+    tf.saved_model.save(Spy(str(tmp_path / "own.txt")), str(tmp_path / "spy"))
+    (graph,) = model_info.describe(tmp_path / "spy").meta_graphs
+    found = {(finding.op, finding.reach) for finding in graph.findings}
+    expected = {("ReadFile", "files"), ("WriteFile", "files"), ("TextLineDataset", "files")}
+    assert found == {*expected, ("PyFunc", "python"), ("EagerPyFunc", "python")}
+    read = [finding for finding in graph.findings if finding.op == "ReadFile"]
+    assert [finding.count for finding in read] == [1]
+    assert "_reads_" in read[0].function
+
+
+def test_checksums_of_tensorflow_fit_strings_and_numbers(tmp_path: Path) -> None:
+    values = [tf.zeros([3, 4]), tf.constant([["", "a" * 300], ["ü", "\0"]]), tf.constant(True), tf.constant("")]
+    names = ["numbers", "strings", "flag", "empty"]
+    prefix = str(tmp_path / "variables")
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * 4, tensors=values)
+    index = checkpoint_index.read(tmp_path / "variables.index")
+    assert {entry.name for entry in index.entries} == set(names)
+    assert list(checkpoint_data.check(index)) == []

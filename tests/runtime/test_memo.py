@@ -1,9 +1,15 @@
-"""Nothing of ours keeps a model in memory that its user has let go."""
+"""The memo of loaded models."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import copy
 import gc
+import os
+import pickle
+import shutil
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,42 +20,77 @@ import rehub as hub
 X = tf.constant([10.0, 20.0])
 
 
-def references(obj: object, *more: object) -> list[weakref.ref[object]]:
-    return [weakref.ref(each) for each in (obj, *obj.variables, *more)]  # type: ignore[attr-defined]
+@pytest.fixture(autouse=True)
+def _memo() -> Iterator[None]:
+    with hub.settings(memo=True):
+        yield
+    hub.clear_memo()
 
 
-def test_loading_many_times_keeps_no_object_alive(half_plus_two: Path) -> None:
-    alive = []
-    for _ in range(20):
-        obj = hub.load(half_plus_two)
-        obj(X)
-        alive += references(obj, type(obj))
+def test_load_gives_the_same_object_again(half_plus_two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    obj = hub.load(half_plus_two)
+    monkeypatch.chdir(half_plus_two.parent)
+
+    assert hub.load(half_plus_two.name) is obj
+    assert hub.KerasLayer(str(half_plus_two)).resolved_object is obj
+    with hub.settings(memo=False):
+        assert hub.load(half_plus_two) is not obj
+
+
+def test_load_tells_tags_and_options_apart(two_graphs: Path, half_plus_two: Path) -> None:
+    assert hub.load(two_graphs, tags=["serve", "gpu"]) is hub.load(two_graphs, tags=["gpu", "serve"])
+    assert hub.load(two_graphs, tags=["serve", "gpu"]) is not hub.load(two_graphs, tags=["serve"])
+
+    def options(device: str) -> tf.saved_model.LoadOptions:
+        return tf.saved_model.LoadOptions(experimental_io_device=device)
+
+    obj = hub.load(half_plus_two, options=options("/job:localhost"))
+    assert hub.load(half_plus_two, options=options("/job:localhost")) is obj
+    assert hub.load(half_plus_two) is not obj
+
+
+def test_load_gives_another_object_in_the_scope_of_a_strategy(half_plus_two: Path) -> None:
+    obj = hub.load(half_plus_two)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        assert hub.load(half_plus_two) is not obj
+    with tf.Graph().as_default():
+        assert hub.load(half_plus_two) is not obj
+
+
+def test_load_reads_a_model_again_that_was_written_anew(half_plus_two: Path, tmp_path: Path) -> None:
+    shutil.copytree(half_plus_two, tmp_path / "model")
+    obj = weakref.ref(hub.load(tmp_path / "model"))
+    os.utime(tmp_path / "model" / "variables" / "variables.index", ns=(0, 0))
+    again = hub.load(tmp_path / "model")
+    gc.collect()
+
+    assert obj() is None
+    assert hub.load(tmp_path / "model") is again
+
+
+def test_threads_share_one_object(half_plus_two: Path) -> None:
+    def load(_: int) -> int:
+        with hub.settings(memo=True):  # settings hold in one thread
+            return id(hub.load(half_plus_two))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as executor:
+        assert len(set(executor.map(load, range(8)))) == 1
+
+
+def test_copies_are_objects_of_their_own(half_plus_two: Path) -> None:
+    obj = hub.load(half_plus_two)
+    obj.variables[1].assign(3.0)
+    copies = [pickle.loads(pickle.dumps(obj)), copy.deepcopy(obj)]
+    obj.variables[1].assign(4.0)
+
+    assert [copied(X).numpy().tolist() for copied in copies] == [[8.0, 13.0], [8.0, 13.0]]
+
+
+def test_cleared_memo_keeps_no_object_alive(half_plus_two: Path) -> None:
+    obj = hub.load(half_plus_two)
+    references = [weakref.ref(each) for each in (obj, *obj.variables)]
+    hub.clear_memo()
     del obj
     gc.collect()
 
-    assert len(alive) == 80
-    assert not [reference() for reference in alive if reference() is not None]
-
-
-@pytest.mark.parametrize("trainable", [True, False])
-def test_layers_keep_no_model_alive(half_plus_two: Path, trainable: bool) -> None:
-    alive = []
-    for _ in range(5):
-        layer = hub.KerasLayer(str(half_plus_two), trainable=trainable)
-        layer(X)
-        alive += references(layer.resolved_object, layer)
-    del layer
-    gc.collect()
-
-    assert not [reference() for reference in alive if reference() is not None]
-
-
-def test_pickling_keeps_no_second_copy_alive(half_plus_two: Path) -> None:
-    obj = hub.load(half_plus_two)
-    gc.collect()
-    before = sum(isinstance(each, tf.Variable) for each in gc.get_objects())
-    for _ in range(3):
-        obj.__reduce_ex__(4)
-    gc.collect()
-
-    assert sum(isinstance(each, tf.Variable) for each in gc.get_objects()) == before
+    assert not [reference() for reference in references if reference() is not None]

@@ -8,10 +8,10 @@ Source: the LevelDB table format, with TensorFlow's magic number; the values are
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+import google_crc32c
 from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
@@ -66,11 +66,15 @@ class CheckpointIndex:
     is_big_endian: bool
     entries: tuple[Entry, ...]
 
+    def shard_name(self, entry: Entry) -> str:
+        """Returns the name of the data shard that holds an entry."""
+        return f"{self.path.stem}.data-{entry.shard:05d}-of-{self.num_shards:05d}"
+
     def shard_sizes(self) -> dict[str, int]:
         """Returns the number of bytes that each data shard must have at least, by file name."""
         sizes: dict[str, int] = {}
         for entry in self.entries:
-            name = f"{self.path.stem}.data-{entry.shard:05d}-of-{self.num_shards:05d}"
+            name = self.shard_name(entry)
             sizes[name] = max(sizes.get(name, 0), entry.offset + entry.size_bytes)
         return sizes
 
@@ -92,7 +96,7 @@ def read(path: Path) -> CheckpointIndex:
         ) from error
     try:
         return _parse(path, data)
-    except (_DamagedError, DecodeError) as error:
+    except (DamagedError, DecodeError) as error:
         reason = "an entry is no valid message" if isinstance(error, DecodeError) else str(error)
         raise FormatError(
             f"'{path}' is not a whole checkpoint index: {reason}.",
@@ -101,7 +105,12 @@ def read(path: Path) -> CheckpointIndex:
         ) from error
 
 
-class _DamagedError(Exception):
+def masked(crc32c: int) -> int:
+    """Returns a Castagnoli checksum as files hold it: changed so that a checksum over checksums stays a good one."""
+    return ((crc32c >> 15 | crc32c << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+class DamagedError(Exception):
     """What is wrong with the bytes; becomes a FormatError where the file's name is known."""
 
 
@@ -109,10 +118,10 @@ def _parse(path: Path, data: bytes) -> CheckpointIndex:
     rows = _rows(data)
     key, value = next(rows, (None, b""))
     if key != b"":
-        raise _DamagedError("its header is missing")
+        raise DamagedError("its header is missing")
     header = schema.parse("tensorflow.BundleHeaderProto", value)
     if header.num_shards < 1:
-        raise _DamagedError(f"it has {header.num_shards} data shards")
+        raise DamagedError(f"it has {header.num_shards} data shards")
     entries = tuple(_entry(key, value, header.num_shards) for key, value in rows)
     return CheckpointIndex(path, header.num_shards, header.endianness == 1, entries)
 
@@ -123,11 +132,11 @@ def _entry(key: bytes, value: bytes, num_shards: int) -> Entry:
     try:
         name = (_name_of_slice(key) if is_slice else key).decode()
     except UnicodeDecodeError:
-        raise _DamagedError(f"the key {key[:80]!r} is no text") from None
+        raise DamagedError(f"the key {key[:80]!r} is no text") from None
     if not 0 <= message.shard_id < num_shards:
-        raise _DamagedError(f"'{name[:80]}' is in shard {message.shard_id} of {num_shards}")
+        raise DamagedError(f"'{name[:80]}' is in shard {message.shard_id} of {num_shards}")
     if message.offset < 0 or message.size < 0:
-        raise _DamagedError(f"'{name[:80]}' has offset {message.offset} and size {message.size}")
+        raise DamagedError(f"'{name[:80]}' has offset {message.offset} and size {message.size}")
     return Entry(
         name=name,
         dtype=dtype.name(message.dtype),
@@ -144,16 +153,16 @@ def _name_of_slice(key: bytes) -> bytes:
     """The tensor's name in the key of a slice: behind a zero byte, ended by 00 01; where the slice lies follows."""
     name, end, _ = key[1:].partition(b"\0\x01")
     if not end:
-        raise _DamagedError(f"the key {key[:80]!r} of a slice has no end")
+        raise DamagedError(f"the key {key[:80]!r} of a slice has no end")
     return name
 
 
 def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(data) < _FOOTER_BYTES:
-        raise _DamagedError(f"it has {len(data)} bytes, its footer alone has {_FOOTER_BYTES}")
+        raise DamagedError(f"it has {len(data)} bytes, its footer alone has {_FOOTER_BYTES}")
     footer = data[-_FOOTER_BYTES:]
     if int.from_bytes(footer[-8:], "little") != _MAGIC:
-        raise _DamagedError("it does not end in the magic number of its format")
+        raise DamagedError("it does not end in the magic number of its format")
     _, _, at = _handle(footer, 0)
     index_offset, index_size, _ = _handle(footer, at)
     last_key, end, keys_bytes = None, 0, 0
@@ -161,18 +170,18 @@ def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         offset, size, _ = _handle(value, 0)
         # Blocks that are read once each keep the time for a crafted file in proportion to its length.
         if offset < end:
-            raise _DamagedError("its blocks overlap")
+            raise DamagedError("its blocks overlap")
         end = offset + size
         key = b""
         for shared, rest, row in _block_entries(_block(data, offset, size)):
             if shared > len(key):
-                raise _DamagedError("a key shares more than the key before it has")
+                raise DamagedError("a key shares more than the key before it has")
             key = key[:shared] + rest
             keys_bytes += len(key)
             if keys_bytes > _MAX_KEYS_BYTES:
-                raise _DamagedError(f"its keys have more than {_MAX_KEYS_BYTES} bytes")
+                raise DamagedError(f"its keys have more than {_MAX_KEYS_BYTES} bytes")
             if last_key is not None and key <= last_key:
-                raise _DamagedError(f"the key {key[:80]!r} is out of order")
+                raise DamagedError(f"the key {key[:80]!r} is out of order")
             last_key = key
             yield key, row
 
@@ -180,12 +189,12 @@ def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _block(data: bytes, offset: int, size: int) -> bytes:
     end = offset + size
     if end + _TRAILER_BYTES > len(data) - _FOOTER_BYTES:
-        raise _DamagedError(f"a block ends at byte {end + _TRAILER_BYTES}, the file has {len(data)}")
+        raise DamagedError(f"a block ends at byte {end + _TRAILER_BYTES}, the file has {len(data)}")
     stored = int.from_bytes(data[end + 1 : end + _TRAILER_BYTES], "little")
-    if _masked_crc32c(data[offset : end + 1]) != stored:
-        raise _DamagedError(f"the checksum of the block at byte {offset} is wrong")
+    if masked(google_crc32c.value(data[offset : end + 1])) != stored:
+        raise DamagedError(f"the checksum of the block at byte {offset} is wrong")
     if data[end] != _UNCOMPRESSED:
-        raise _DamagedError(f"the block at byte {offset} is compressed (type {data[end]}), which is not supported")
+        raise DamagedError(f"the block at byte {offset} is compressed (type {data[end]}), which is not supported")
     return data[offset:end]
 
 
@@ -195,56 +204,41 @@ def _block_entries(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     Behind them stand the places of the keys that share nothing, 4 bytes each, and the number of these.
     """
     if len(block) < 4:
-        raise _DamagedError(f"a block has only {len(block)} bytes")
+        raise DamagedError(f"a block has only {len(block)} bytes")
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
     if end < 0:
-        raise _DamagedError("a block is shorter than the table at its end")
+        raise DamagedError("a block is shorter than the table at its end")
     at = 0
     while at < end:
-        shared, at = _varint(block, at)
-        unshared, at = _varint(block, at)
-        value_size, at = _varint(block, at)
+        shared, at = varint(block, at)
+        unshared, at = varint(block, at)
+        value_size, at = varint(block, at)
         value_at = at + unshared
         if value_at + value_size > end:
-            raise _DamagedError("an entry is longer than its block")
+            raise DamagedError("an entry is longer than its block")
         yield shared, block[at:value_at], block[value_at : value_at + value_size]
         at = value_at + value_size
 
 
 def _handle(data: bytes, at: int) -> tuple[int, int, int]:
-    offset, at = _varint(data, at)
-    size, at = _varint(data, at)
+    offset, at = varint(data, at)
+    size, at = varint(data, at)
     return offset, size, at
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Reads a number of 7 bits a byte, and returns it and where the next one starts.
+
+    Raises:
+        DamagedError: If it has no end.
+    """
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
-            raise _DamagedError("a number is cut off")
+            raise DamagedError("a number is cut off")
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise _DamagedError("a number has more than 64 bits")
-
-
-@functools.cache
-def _crc32c_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-def _masked_crc32c(data: bytes) -> int:
-    """The Castagnoli checksum, rotated and shifted so that a checksum over checksums stays a good one."""
-    table, crc = _crc32c_table(), 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    raise DamagedError("a number has more than 64 bits")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from rehub.formats import schema
 
 _IRREGULAR = {"float": "float32", "double": "float64", "half": "float16"}
+_BYTE_EACH = frozenset({"int4", "uint4", "int2", "uint2", "float4_e2m1fn"})
+_BITS = re.compile(r"q?u?(?:int|float|bfloat|complex)(\d+)")
 
 
 @functools.cache
@@ -21,3 +24,17 @@ def name(number: int) -> str:
     word = label.removeprefix("DT_").lower()
     base = word.removesuffix("_ref")
     return _IRREGULAR.get(base, base) + word[len(base) :]
+
+
+@functools.cache
+def item_bytes(name: str) -> int | None:
+    """Returns how many bytes one number of a dtype takes in a checkpoint; None where that varies, as for strings.
+
+    Args:
+        name: As `name` returns it.
+    """
+    base = name.removesuffix("_ref")
+    if base == "bool" or base in _BYTE_EACH:
+        return 1
+    bits = _BITS.match(base)
+    return int(bits[1]) // 8 if bits else None

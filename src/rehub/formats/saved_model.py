@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
 from rehub.formats import dtype, schema
+from rehub.formats.structured_value import shape, type_spec
 from rehub.signature import Kind, Signature, TensorSpec
 
 FILE_NAME = "saved_model.pb"
@@ -19,8 +21,6 @@ TEXT_FILE_NAME = "saved_model.pbtxt"
 
 _NOT_CALLABLE = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 """Entries among the signatures by which SavedModels name an operation to run, not something to call."""
-
-_COMPOSITES: dict[str, Kind] = {"RAGGED_TENSOR_SPEC": "ragged", "SPARSE_TENSOR_SPEC": "sparse"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,20 +30,24 @@ class MetaGraph:
     Attributes:
         tags: The tag set; empty for the plain variant of a TF1 Hub module.
         tensorflow_version: The TensorFlow that wrote it; empty when it did not say.
+        tensorflow_git_version: The commit of that TensorFlow.
         signatures: Sorted by name.
         assets: The files it reads, relative to the folder ``assets``.
         variables: Names of the variables, without ``:0``, sorted.
         has_saver: Whether the graph restores a checkpoint by itself.
         has_object_graph: Whether it holds Python objects (TF2).
+        message: The ``MetaGraphDef``; the references within its object graph lead somewhere.
     """
 
     tags: frozenset[str]
     tensorflow_version: str
+    tensorflow_git_version: str
     signatures: tuple[Signature, ...]
     assets: tuple[str, ...]
     variables: tuple[str, ...]
     has_saver: bool
     has_object_graph: bool
+    message: Any = dataclasses.field(repr=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +101,23 @@ def read(path: Path) -> SavedModel:
         raise FormatError(
             f"'{path}' cannot be read: {error.strerror}.", hint="Check that it is a file you may read.", path=str(path)
         ) from error
-    try:
+    with translated(path):
         message = _parse_text(data) if path.suffix == ".pbtxt" else _parse(data)
         if not message.meta_graphs:
-            raise _DamagedError("it holds no graph")
+            raise DamagedError("it holds no graph")
         return SavedModel(path, tuple(_meta_graph(graph) for graph in message.meta_graphs))
-    except _DamagedError as error:
+
+
+class DamagedError(Exception):
+    """What is wrong with the content; becomes a FormatError where the file's name is known."""
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turns each `DamagedError` into a `FormatError` about this file."""
+    try:
+        yield
+    except DamagedError as error:
         raise FormatError(
             f"'{path}' is not a whole SavedModel: {error}.",
             hint="Fetch the model again, or ask its publisher for another export.",
@@ -110,15 +125,11 @@ def read(path: Path) -> SavedModel:
         ) from error
 
 
-class _DamagedError(Exception):
-    """What is wrong with the content; becomes a FormatError where the file's name is known."""
-
-
 def _parse(data: bytes) -> Any:
     try:
         return schema.parse("tensorflow.SavedModel", data)
     except DecodeError as error:
-        raise _DamagedError(f"its {len(data)} bytes are no valid message") from error
+        raise DamagedError(f"its {len(data)} bytes are no valid message") from error
 
 
 def _parse_text(data: bytes) -> Any:
@@ -126,35 +137,66 @@ def _parse_text(data: bytes) -> Any:
     try:
         return text_format.Parse(data.decode(), message, allow_unknown_field=True, descriptor_pool=schema.pool())
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise _DamagedError(str(error)) from error
+        raise DamagedError(str(error)) from error
     except RecursionError as error:
-        raise _DamagedError("its messages are nested too deeply") from error
+        raise DamagedError("its messages are nested too deeply") from error
 
 
 def _meta_graph(graph: Any) -> MetaGraph:
+    _check_references(graph)
     signatures = sorted(graph.signature_def.items())
     return MetaGraph(
         tags=frozenset(graph.meta_info_def.tags),
         tensorflow_version=graph.meta_info_def.tensorflow_version,
+        tensorflow_git_version=graph.meta_info_def.tensorflow_git_version,
         signatures=tuple(_signature(name, value) for name, value in signatures if name not in _NOT_CALLABLE),
-        assets=tuple(sorted({_asset(asset.filename) for asset in _asset_messages(graph)})),
+        assets=tuple(sorted({_asset(asset.filename) for asset in asset_messages(graph)})),
         variables=tuple(sorted(set(_variables(graph)))),
         has_saver=graph.HasField("saver_def"),
         has_object_graph=graph.HasField("object_graph_def"),
+        message=graph,
     )
 
 
-def _asset_messages(graph: Any) -> Iterator[Any]:
+def _check_references(graph: Any) -> None:
+    objects = graph.object_graph_def
+    count, num_assets = len(objects.nodes), len(graph.asset_file_def)
+    for place, node in enumerate(objects.nodes):
+        for child in node.children:
+            if not 0 <= child.node_id < count:
+                raise DamagedError(f"object {place} has a child {child.node_id} of {count}")
+        if node.HasField("asset") and not 0 <= node.asset.asset_file_def_index < num_assets:
+            raise DamagedError(f"object {place} is asset {node.asset.asset_file_def_index} of {num_assets}")
+    for name, function in objects.concrete_functions.items():
+        for bound in function.bound_inputs:
+            if not 0 <= bound < count:
+                raise DamagedError(f"the function {name[:80]!r} captures object {bound} of {count}")
+
+
+def asset_messages(graph: Any) -> Iterator[Any]:
+    """Yields an ``AssetFileDef`` for each file that a ``MetaGraphDef`` reads."""
     yield from graph.asset_file_def
     # The TF1 Hub format, and SavedModels of early TF1 releases.
-    for packed in _collection(graph, "saved_model_assets").any_list.value:
+    for packed in collection(graph, "saved_model_assets").any_list.value:
         yield _parse_part("tensorflow.AssetFileDef", packed.value, "an asset")
+
+
+def variable_messages(graph: Any, name: str = "variables") -> Iterator[Any]:
+    """Yields a ``VariableDef`` for each element of a collection of a ``MetaGraphDef``."""
+    for packed in collection(graph, name).bytes_list.value:
+        yield _parse_part("tensorflow.VariableDef", packed, "a variable")
+
+
+def collection(graph: Any, name: str) -> Any:
+    """Returns a collection of a ``MetaGraphDef``; an empty one if there is none of this name."""
+    # Not graph.collection_def[name]: reading a protobuf map at a key that it lacks adds the key.
+    return graph.collection_def.get(name, schema.message("tensorflow.CollectionDef")())
 
 
 def _asset(name: str) -> str:
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise _DamagedError(f"the asset {name[:80]!r} is no file below the folder 'assets'")
+        raise DamagedError(f"the asset {name[:80]!r} is no file below the folder 'assets'")
     return str(path)
 
 
@@ -162,20 +204,15 @@ def _variables(graph: Any) -> Iterator[str]:
     for node in graph.object_graph_def.nodes:
         if node.WhichOneof("kind") == "variable":
             yield node.variable.name
-    for packed in _collection(graph, "variables").bytes_list.value:
-        yield _parse_part("tensorflow.VariableDef", packed, "a variable").variable_name.removesuffix(":0")
-
-
-def _collection(graph: Any, name: str) -> Any:
-    # Not graph.collection_def[name]: reading a protobuf map at a key that it lacks adds the key.
-    return graph.collection_def.get(name, schema.message("tensorflow.CollectionDef")())
+    for variable in variable_messages(graph):
+        yield variable.variable_name.removesuffix(":0")
 
 
 def _parse_part(name: str, data: bytes, what: str) -> Any:
     try:
         return schema.parse(name, data)
     except DecodeError as error:
-        raise _DamagedError(f"{what} in its collections is no valid message") from error
+        raise DamagedError(f"{what} in its collections is no valid message") from error
 
 
 def _signature(name: str, message: Any) -> Signature:
@@ -189,25 +226,6 @@ def _signature(name: str, message: Any) -> Signature:
 def _tensor_spec(name: str, info: Any) -> TensorSpec:
     encoding = info.WhichOneof("encoding")
     if encoding == "composite_tensor":
-        return _composite_spec(name, info.composite_tensor.type_spec)
+        return type_spec(name, info.composite_tensor.type_spec)
     kind: Kind = "sparse" if encoding == "coo_sparse" else "dense"
-    return TensorSpec(dtype.name(info.dtype), _shape(info.tensor_shape), name, kind)
-
-
-def _composite_spec(name: str, type_spec: Any) -> TensorSpec:
-    known = schema.enum_name("tensorflow.TypeSpecProto.TypeSpecClass", type_spec.type_spec_class)
-    kind = _COMPOSITES.get(known or "", "other")
-    if kind == "other":
-        return TensorSpec(type_spec.type_spec_class_name or known or "unknown", None, name, "other")
-    # The state of both is a tuple that begins with shape and dtype.
-    state = type_spec.type_state.tuple_value.values[:2]
-    if [value.WhichOneof("kind") for value in state] != ["tensor_shape_value", "tensor_dtype_value"]:
-        raise _DamagedError(f"the {kind} tensor {name!r} of a signature lacks its shape or dtype")
-    shape, number = state[0].tensor_shape_value, state[1].tensor_dtype_value
-    return TensorSpec(dtype.name(number), _shape(shape), name, kind)
-
-
-def _shape(message: Any) -> tuple[int | None, ...] | None:
-    if message.unknown_rank:
-        return None
-    return tuple(None if dim.size < 0 else dim.size for dim in message.dim)
+    return TensorSpec(dtype.name(info.dtype), shape(info.tensor_shape), name, kind)

@@ -1,19 +1,58 @@
-"""``tfhub_module.pb``: the small file that tells the TF1 Hub format from a SavedModel.
+"""What the TF1 Hub format adds to a SavedModel: ``tfhub_module.pb``, and messages attached to graphs.
 
-Source: protocols of TensorFlow Hub, "TF1 Hub format": one message, its first field is the version of the format.
+Source: protocols of TensorFlow Hub, "TF1 Hub format": one message, its first field is the version of the format;
+attached messages are elements of a collection.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
-from rehub.formats import schema
+from rehub.formats import saved_model, schema
 
 FILE_NAME = "tfhub_module.pb"
 _VERSION = 3
+_IMAGE_INFO = "image_module_info"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attachment:
+    """A message that a publisher attached to a module.
+
+    Attributes:
+        key: Its name.
+        size_bytes: Its length.
+        image_size: Height and width of the images that the module takes; only in ``image_module_info``.
+    """
+
+    key: str
+    size_bytes: int
+    image_size: tuple[int, int] | None = None
+
+
+def attachments(graph: Any) -> tuple[Attachment, ...]:
+    """Returns the messages attached to a ``MetaGraphDef``, in the order of the file.
+
+    Raises:
+        saved_model.DamagedError: If one of them is no valid message.
+    """
+    return tuple(map(_attachment, saved_model.collection(graph, "hub_module_attachments").bytes_list.value))
+
+
+def _attachment(data: bytes) -> Attachment:
+    try:
+        message = schema.parse("tensorflow_hub.ModuleAttachment", data)
+        if message.key != _IMAGE_INFO:
+            return Attachment(message.key, len(message.value))
+        size = schema.parse("tensorflow_hub.ImageModuleInfo", message.value).default_image_size
+    except DecodeError as error:
+        raise saved_model.DamagedError("an attached message is no valid message") from error
+    return Attachment(message.key, len(message.value), (size.height, size.width))
 
 
 def is_tf1_hub(folder: Path) -> bool:

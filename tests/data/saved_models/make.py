@@ -1,10 +1,11 @@
 """Writes the SavedModels beside this file: real exports of each format, as small as they get.
 
-``python make.py`` with TensorFlow 2.21 and Keras 3, then once more with TF_USE_LEGACY_KERAS=1 and tf_keras.
+``python make.py [NAME...]`` with TensorFlow 2.21 and Keras 3, then once more with TF_USE_LEGACY_KERAS=1 and tf_keras.
 """
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -50,6 +51,33 @@ class Plain(tf.Module):
         return x + 1.0
 
 
+class Functions(tf.Module):
+    """Functions with all kinds of parameters, a sub-object, and variables of which the graph does not tell all."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = tf.Variable([1.0, 2.0, 3.0], shape=[None], name="open")
+        self.words = tf.Variable(["a", "bc"], name="words", trainable=False)
+        self.encoder = tf.Module()
+        spec = tf.SparseTensorSpec([None, 4], tf.float32)
+        self.encoder.__call__ = tf.function(lambda x: tf.sparse.to_dense(x), input_signature=[spec])
+        self.concrete = tf.function(lambda x: x * 2.0).get_concrete_function(tf.TensorSpec([2], tf.float32, "x"))
+        inputs = [tf.TensorSpec([None], tf.float32), {"a": tf.TensorSpec([], tf.int64)}]
+        self.__call__.get_concrete_function(inputs, training=True)
+        self.__call__.get_concrete_function(inputs, training=False, rate=tf.TensorSpec([], tf.float32))
+        text = tf.TensorSpec([], tf.string)
+        self.joined.get_concrete_function(text, text, end=text)
+
+    @tf.function
+    def __call__(self, inputs, training=False, *, rate=0.5):
+        x, more = inputs
+        return x * rate if training else x + self.open[0], more["a"]
+
+    @tf.function
+    def joined(self, *parts, **more):
+        return tf.strings.join([*parts, more["end"], self.words[0]])
+
+
 def module(folder):
     with tempfile.TemporaryDirectory() as temporary:
         vocabulary = Path(temporary) / "words.txt"
@@ -59,17 +87,33 @@ def module(folder):
         tf.saved_model.save(obj, folder, signatures=signatures)
 
 
+def functions(folder):
+    tf.saved_model.save(Functions(), folder)
+
+
 def no_variables(folder):
     tf.saved_model.save(Plain(), folder)
 
 
-def keras(folder):
+def keras_model():
     layers = tf.keras.layers
-    model = tf.keras.Sequential([layers.Input([3]), layers.Dense(2, name="dense"), layers.BatchNormalization(name="bn")])
-    if LEGACY_KERAS:
-        model.save(folder, save_format="tf", include_optimizer=False)
-    else:
-        model.export(folder, verbose=False)
+    return tf.keras.Sequential([layers.Input([3]), layers.Dense(2, name="dense"), layers.BatchNormalization(name="bn")])
+
+
+def keras2(folder):
+    keras_model().save(folder, save_format="tf", include_optimizer=False)
+
+
+def keras2_exported(folder):
+    keras_model().export(folder)
+
+
+def keras3(folder):
+    keras_model().export(folder, verbose=False)
+
+
+def keras3_saved(folder):
+    tf.saved_model.save(keras_model(), folder)
 
 
 def graphs(folder, *, as_text=False):
@@ -117,11 +161,9 @@ def write(name, make):
     make(str(folder))
 
 
-if LEGACY_KERAS:
-    write("keras2", keras)
-else:
-    write("module", module)
-    write("no_variables", no_variables)
-    write("keras3", keras)
-    write("graphs", graphs)
-    write("graphs_as_text", graphs_as_text)
+EVERY = (keras2, keras2_exported) if LEGACY_KERAS else (
+    module, functions, no_variables, keras3, keras3_saved, graphs, graphs_as_text
+)
+for make in EVERY:
+    if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
+        write(make.__name__, make)
