@@ -54,7 +54,5 @@ def _fill(cache: Path) -> None:
 
 def _time(command: list[str], cache: Path) -> Mapping[str, float]:
     start = time.perf_counter()
-    # As installed packages have it, whether or not this machine lets Python write bytecode beside the sources.
-    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache.with_name("bytecode"))}
-    run(command, TFHUB_CACHE_DIR=str(cache), **bytecode)
+    run(command, TFHUB_CACHE_DIR=str(cache))
     return {"ms": (time.perf_counter() - start) * 1000}

@@ -89,10 +89,16 @@ def _python(variable: str, what: str) -> list[str]:
     return [os.environ[variable]]
 
 
+# Installed packages come compiled; here some are not, or Python may not write beside the sources.
+_bytecode = tempfile.TemporaryDirectory(prefix="rehub-bytecode-")
+
+
 def environment(*, legacy_keras: bool = False, **more: str) -> dict[str, str]:
     """The environment of a measured process: no GPU, quiet, and modules found from any Python."""
     return {
         **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": _bytecode.name,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         "PYTHONWARNINGS": "ignore",
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -142,6 +142,16 @@ def test_variable_is_named_when_its_value_is_unknown(
         ("offline", "0"),
         ("verify_tls", None),
         ("memo", 1),
+        ("timeout_s", True),
+        ("retries", 1.5),
+        ("retries", True),
+        ("cache_dir", 5),
+        ("ca_bundle", 3),
+        ("token", 5),
+        ("token_host", b"hub.test"),
+        ("credentials_file", 3),
+        ("show_progress", "no"),
+        ("progress", 3),
     ],
 )
 def test_settings_refuse_a_value_that_they_cannot_take(name: str, value: object) -> None:

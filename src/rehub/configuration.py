@@ -96,11 +96,17 @@ class Settings:
         )
         self._check("load_format", self.load_format in _LOAD_FORMATS, f"one of {', '.join(_LOAD_FORMATS)}")
         self._check("op_policy", self.op_policy in _OP_POLICIES, f"one of {', '.join(_OP_POLICIES)}")
-        for name in ("timeout_s", "retries", "unversioned_ttl_s", "lock_timeout_s"):
-            value = getattr(self, name)
-            self._check(name, isinstance(value, (int, float)) and value >= 0, "a number, zero or more")
+        for name in ("timeout_s", "unversioned_ttl_s", "lock_timeout_s"):
+            self._check(name, _is_number(getattr(self, name), (int, float)), "a number, zero or more")
+        self._check("retries", _is_number(self.retries, (int,)), "a whole number, zero or more")
         for name in ("verify_tls", "offline", "memo"):
             self._check(name, isinstance(getattr(self, name), bool), "True or False")
+        for name in ("cache_dir", "ca_bundle", "token_host", "credentials_file"):
+            self._check(name, isinstance(getattr(self, name), (str, type(None))), "a text or None")
+        self._check("show_progress", self.show_progress in (True, False, None), "True, False or None")
+        self._check("progress", self.progress is None or callable(self.progress), "a function or None")
+        if not isinstance(self.token, (str, type(None))):  # whatever it is, it may be a secret
+            raise SettingError("setting token is no text.", hint="Use a text or None.", setting="token")
 
     def _check(self, name: str, is_good: bool, wanted: str) -> None:
         if not is_good:
@@ -128,6 +134,10 @@ class Settings:
     def legacy_cache_roots(self) -> tuple[Path, ...]:
         """Folders where tensorflow_hub may have left models: the explicit cache folder, else its temp folder."""
         return (self.cache_root,) if self.cache_dir else (Path(tempfile.gettempdir()) / "tfhub_modules",)
+
+
+def _is_number(value: object, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool) and value >= 0  # type: ignore[operator]
 
 
 _overrides: contextvars.ContextVar[tuple[Settings | None, Mapping[str, Any]]] = contextvars.ContextVar(

@@ -78,3 +78,16 @@ def test_op_that_nobody_knows_is_named(folder: Path) -> None:
     give_op(folder, "AcmeSecretOp")
     with pytest.raises(DependencyError, match=r"'AcmeSecretOp'.*Ask its publisher"):
         hub.KerasLayer(str(folder))
+
+
+def test_package_that_cannot_be_imported_is_named_with_the_reason(folder: Path, package: Path) -> None:
+    give_op(folder, "CaseFoldUTF8")
+    package.write_text("import no_such_library")
+    with pytest.raises(DependencyError, match=r"tensorflow-text 2\.20\.0 .*No module named 'no_such_library'"):
+        hub.load(folder)
+
+
+def test_package_of_a_submodule_is_named_when_it_is_missing(folder: Path) -> None:
+    give_op(folder, "HorovodAllreduce")
+    with hub.settings(op_policy="allow"), pytest.raises(DependencyError, match="pip install horovod"):
+        hub.load(folder)

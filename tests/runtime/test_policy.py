@@ -30,8 +30,11 @@ def writer(tmp_path: Path) -> str:
 
 
 def test_load_warns_about_a_model_that_writes_files(writer: str) -> None:
-    with pytest.warns(UserWarning, match=r"WriteFile \(files\) in .*__call__"):
-        hub.load(writer)
+    for load in (hub.load, hub.KerasLayer):
+        with pytest.warns(UserWarning, match=r"WriteFile \(files\) in .*__call__") as caught:
+            load(writer)
+
+        assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_load_refuses_it_by_setting(writer: str) -> None:

@@ -43,7 +43,7 @@ def _import_package(op: str, handle: str, imported: set[str], error: Exception) 
             f"{problem}.", hint="Ask its publisher which package brings the op, and import that before loading."
         ) from error
     if package.name in imported:
-        found = importlib.metadata.version(package.name)
+        found = _version(package.name)
         raise DependencyError(
             f"{problem}, and neither does {package.name} {found}.",
             hint=f"Install the version of {package.name} that belongs to your TensorFlow.",
@@ -52,12 +52,24 @@ def _import_package(op: str, handle: str, imported: set[str], error: Exception) 
         ) from error
     try:
         importlib.import_module(package.module)
-    except ModuleNotFoundError as missing:
-        if missing.name != package.module:
-            raise
+    except Exception as broken:  # whatever a library of others raises
+        if isinstance(broken, ModuleNotFoundError) and broken.name == package.module.partition(".")[0]:
+            raise DependencyError(
+                f"{problem}; the package {package.name} brings it, and is not installed.",
+                hint=f"Run: pip install {package.name} (in the version of your TensorFlow).",
+                package=package.name,
+            ) from error
         raise DependencyError(
-            f"{problem}; the package {package.name} brings it, and is not installed.",
-            hint=f"Run: pip install {package.name} (in the version of your TensorFlow).",
+            f"{problem}; the package {package.name} {_version(package.name)} brings it, and cannot be imported: {broken}.",
+            hint=f"Install the version of {package.name} that belongs to your TensorFlow.",
             package=package.name,
-        ) from error
+            found=_version(package.name),
+        ) from broken
     return package.name
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"

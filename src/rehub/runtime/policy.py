@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
 
@@ -40,8 +41,16 @@ def enforce(handle: str, graphs: Iterable[MetaGraph]) -> None:
     warnings.warn(
         f"{message} Run it only if you trust its source; REHUB_OP_POLICY=allow silences this, refuse forbids it.",
         PolicyWarning,
-        stacklevel=2,
+        stacklevel=_level_of_caller(),
     )
+
+
+def _level_of_caller() -> int:
+    """The ``stacklevel``, for the caller of this function, of the line of the program that loads a model."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("rehub", "keras", "tf_keras"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _listed(found: Iterable[Finding]) -> str:
