@@ -60,7 +60,7 @@ def _import_package(op: str, handle: str, imported: set[str], error: Exception) 
                 package=package.name,
             ) from error
         raise DependencyError(
-            f"{problem}; the package {package.name} {_version(package.name)} brings it, and cannot be imported: {broken}.",
+            f"{problem}; {package.name} {_version(package.name)} brings it, and cannot be imported: {broken}.",
             hint=f"Install the version of {package.name} that belongs to your TensorFlow.",
             package=package.name,
             found=_version(package.name),
