@@ -27,10 +27,17 @@ DATA = Path(__file__).parent.parent / "data"
 def models() -> list[Path]:
     rooms = ("saved_models", "tf1_hub")
     folders = [path.parent for room in rooms for path in sorted(DATA.glob(f"{room}/*/saved_model.pb*"))]
-    guesslang = importlib.util.find_spec("guesslang")
-    if guesslang is not None and guesslang.submodule_search_locations:
-        folders.append(Path(guesslang.submodule_search_locations[0]) / "data/model")
+    # Of TensorFlow 2.5 and 2.3; the environments of the rows hold these packages.
+    folders.append(installed("guesslang") / "data/model")
+    folders += sorted((installed("quickspacer") / "resources/default_saved_model").iterdir())
     return folders
+
+
+def installed(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"{package} is part of the test environments"
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])
 
 
 MODELS = pytest.mark.parametrize("folder", models(), ids=lambda folder: f"{folder.parent.name}/{folder.name}")
