@@ -98,7 +98,6 @@ def test_empty_variable_is_as_good_as_none(variable: str, monkeypatch: pytest.Mo
         ("REHUB_PROGRESS", "2"),
         ("REHUB_MIRRORS", "https://a.test"),
         ("REHUB_MIRRORS", "https://a.test=b.test"),
-        ("REHUB_MIRRORS", "https://a.test=https://u:p@b.test"),
         ("REHUB_MIRRORS", "https://a.test=https://b.test#part"),
         ("REHUB_MIRRORS", "https://a.test=https://b.test:99999"),
         ("REHUB_MIRRORS", "gs://a=https://b.test"),
@@ -159,6 +158,19 @@ def test_settings_refuse_a_value_that_they_cannot_take(name: str, value: object)
         pass
     assert caught.value.setting == name
     assert configuration.current() == Settings()
+
+
+def test_variable_is_shown_without_the_login_of_a_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REHUB_MIRRORS", "https://a.test=https://me:s3/cret@b.test")
+    with pytest.raises(SettingError, match=r"is 'https://a\.test=https://…@b\.test'.*a login does not belong there"):
+        configuration.current()
+
+
+def test_settings_show_no_login_of_a_mirror() -> None:
+    with pytest.raises(SettingError) as caught, rehub.settings(mirrors={"https://a.test": "https://me:s3cret@b.test"}):
+        pass
+    assert "'https://a.test', 'https://…@b.test'" in caught.value.message
+    assert "a login does not belong there" in caught.value.hint
 
 
 def test_settings_refuse_an_unknown_name() -> None:

@@ -12,6 +12,7 @@ import contextvars
 import dataclasses
 import functools
 import os
+import re
 import sys
 import tempfile
 import types
@@ -30,6 +31,9 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 _LOAD_FORMATS = ("COMPRESSED", "UNCOMPRESSED", "AUTO")
 _OP_POLICIES = ("warn", "refuse", "allow")
+_NO_LOGIN = "(a login does not belong there, but into 'rehub login HOST' or netrc)"
+# A password may hold what no URL may, such as a slash.
+_LOGIN = re.compile(r"(?<=://)(?:(?!\w+://).)*@", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,9 @@ class Settings:
         if isinstance(self.mirrors, Mapping):
             object.__setattr__(self, "mirrors", tuple(self.mirrors.items()))
         self._check(
-            "mirrors", _are_mirrors(self.mirrors), 'pairs of URLs, such as {"https://tfhub.dev": "https://HOST"}'
+            "mirrors",
+            _are_mirrors(self.mirrors),
+            f'pairs of URLs, such as {{"https://tfhub.dev": "https://HOST"}} {_NO_LOGIN}',
         )
         self._check("load_format", self.load_format in _LOAD_FORMATS, f"one of {', '.join(_LOAD_FORMATS)}")
         self._check("op_policy", self.op_policy in _OP_POLICIES, f"one of {', '.join(_OP_POLICIES)}")
@@ -110,7 +116,8 @@ class Settings:
 
     def _check(self, name: str, is_good: bool, wanted: str) -> None:
         if not is_good:
-            raise SettingError(f"setting {name} is {getattr(self, name)!r}.", hint=f"Use {wanted}.", setting=name)
+            shown = without_login(repr(getattr(self, name)))
+            raise SettingError(f"setting {name} is {shown}.", hint=f"Use {wanted}.", setting=name)
 
     @property
     def cache_root(self) -> Path:
@@ -251,7 +258,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "TFHUB_DISABLE_CERT_VALIDATION": ("verify_tls", lambda text: not _boolean(text), "1 or 0"),
     "REHUB_CA_BUNDLE": ("ca_bundle", str, "a file"),
     "REHUB_PROGRESS": ("show_progress", _boolean, "1 or 0"),
-    "REHUB_MIRRORS": ("mirrors", _mirrors, "URL=URL[,URL=URL], such as https://tfhub.dev=https://HOST"),
+    "REHUB_MIRRORS": ("mirrors", _mirrors, f"URL=URL[,URL=URL], such as https://tfhub.dev=https://HOST {_NO_LOGIN}"),
     "REHUB_OFFLINE": ("offline", _boolean, "1 or 0"),
     "REHUB_TIMEOUT_S": ("timeout_s", _amount, "a number, zero or more"),
     "REHUB_RETRIES": ("retries", _count, "a whole number, zero or more"),
@@ -265,6 +272,11 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
 }
 """Variable to its field of `Settings`, how its text is read, and what it may be set to. Of two variables for one field
 the later one counts; an empty one is as good as none."""
+
+
+def without_login(text: str) -> str:
+    """Returns a text as it may be shown: of the URLs in it without user and password."""
+    return _LOGIN.sub("…@", text)
 
 
 def variables() -> Mapping[str, str]:
@@ -282,7 +294,9 @@ def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | None, ...]) -> 
                 values[name] = reader(text)
             except ValueError:
                 raise SettingError(
-                    f"{variable} is {text!r}.", hint=f"Set it to {wanted}, or unset it.", setting=variable
+                    f"{variable} is {without_login(text)!r}.",
+                    hint=f"Set it to {wanted}, or unset it.",
+                    setting=variable,
                 ) from None
     return Settings(**values)
 

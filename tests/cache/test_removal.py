@@ -49,6 +49,19 @@ def test_remove_leaves_other_models_alone(store: Store) -> None:
     assert store.find(LEAF.with_name("2"), "https://h/a/b/2") is not None
 
 
+def test_remove_says_so_when_a_model_may_not_be_moved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = added(store)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(CacheError, match="Permission denied"):
+        remove(store, entry)
+
+    assert store.find(LEAF, LOCATION) is not None
+
+
 def test_remove_leaves_open_files_to_their_readers(store: Store) -> None:
     entry = added(store)
 

@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
 
+from rehub.cache.store import Store
 from rehub.server import EmbeddedHub
 from tests import sample
 from tests.cli import command
@@ -106,6 +108,8 @@ def test_list_shows_what_tensorflow_hub_left(cache: Path) -> None:
     assert unknown["handle"] == str(cache / ("0" * 40))
     assert "whole, legacy" in command.run(cache, "cache", "list")[1]
     assert command.run(cache, "cache", "prune", "--older-than", "0h")[0] == 0
+    help_text = " ".join(command.run(cache, "cache", "list", "--help")[1].split())
+    assert "stay until they are named in 'rehub cache remove'" in help_text
     assert command.run(cache, "cache", "remove", handle)[0] == 0
     assert [path.name for path in cache.glob(f"{digest}*")] == []
     assert (cache / ("0" * 40)).is_dir()
@@ -221,6 +225,28 @@ def test_remove_only_says_what_it_would_do_when_it_runs_dry(filled: str, cache: 
     assert (code, out.split()) == (0, [f"{filled}/1", f"{filled}/2"])
     assert "Would remove 2 models" in err
     assert len(handles(cache)) == 2
+
+
+@pytest.mark.parametrize("arguments", [("prune", "--older-than", "0h"), ("remove",)])
+def test_cache_goes_on_when_a_process_is_busy_with_one_model(
+    filled: str, cache: Path, arguments: tuple[str, ...]
+) -> None:
+    names = (filled,) if arguments == ("remove",) else ()
+
+    with Store(cache, 5).lock(PurePosixPath(folder(cache, 1).relative_to(cache))):
+        code, out, err = command.run(cache, "cache", *arguments, *names)
+
+    assert (code, out.split()[0], len(out.splitlines())) == (1, f"{filled}/2", 1)
+    assert f"error: {filled}/1 was not removed" in err
+    assert re.search(r"Removed 1 \w+ \(60.0 kB\)", err)
+    assert handles(cache) == [f"{filled}/1"]
+
+
+def test_prune_prints_json_when_a_process_is_busy(filled: str, cache: Path) -> None:
+    with Store(cache, 5).lock(PurePosixPath(folder(cache, 1).relative_to(cache))):
+        code, out, _ = command.run(cache, "cache", "prune", "--older-than", "0h", "--json")
+
+    assert (code, [item["name"] for item in json.loads(out)]) == (1, [f"{filled}/2"])
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("n", 1, 2), ("y", 0, 1)])

@@ -117,6 +117,23 @@ def test_doctor_finds_a_cache_in_a_temporary_folder(cache: Path, tmp_path: Path)
     assert [what for what in problems if "get lost when the machine is cleaned" in what]
 
 
+@pytest.mark.parametrize(
+    "mirrors",
+    [
+        "https://tfhub.dev=https://me:s3cr3t@mirror.acme",
+        "https://a.acme=https://mirror.acme,http://me:s3cr3t@b.acme=https://mirror.acme",
+        "https://tfhub.dev=ftp://me:s3/s3cr3t=@mirror.acme",
+    ],
+)
+def test_doctor_shows_no_login_of_a_mirror(cache: Path, mirrors: str) -> None:
+    code, out, err = command.run(cache, "doctor", REHUB_MIRRORS=mirrors)
+
+    assert (code, err, "s3cr3t" in out) == (1, "", False)
+    assert out.count("://…@") == 2
+    assert "mirror.acme" in out
+    assert "a login does not belong there" in out
+
+
 def test_doctor_shows_no_secrets(cache: Path) -> None:
     environment = {
         "HTTPS_PROXY": "http://me:s3cr3t@proxy:3128",

@@ -10,7 +10,7 @@ import pytest
 from rehub.server import EmbeddedHub
 from tests import sample
 from tests.cli import command
-from tests.misbehaving import Answer, MisbehavingServer
+from tests.misbehaving import Answer, MisbehavingServer, Request
 
 
 def test_download_puts_one_model_into_the_folder_itself(hub: EmbeddedHub, models: Path, cache: Path) -> None:
@@ -140,6 +140,54 @@ def test_download_never_replaces_what_is_no_model(hub: EmbeddedHub, cache: Path,
     assert (code, out) == (1, "")
     assert "is no empty folder" in err
     assert command.files(target) == {"thesis.tex": b"precious"}
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_download_replaces_no_model_among_other_files(hub: EmbeddedHub, cache: Path, dry: tuple[str, ...]) -> None:
+    target = cache.with_name("project")
+    command.run(cache, "download", f"{hub.url}/acme/net/1", "--to", target)
+    sample.write(target, {"fingerprint.pb": b"", "train.py": b"precious", ".git/config": b"precious"})
+    before = command.files(target)
+
+    code, out, err = command.run(cache, "download", f"{hub.url}/acme/net/2", "--to", target, "--force", *dry)
+
+    assert (code, out) == (1, "")
+    assert ": .git/, train.py would be deleted with it." in err
+    assert command.files(target) == before
+
+
+def test_download_replaces_no_model_when_another_file_comes_meanwhile(cache: Path) -> None:
+    target = sample.write(cache.with_name("project"))
+
+    def downloaded(_: Request) -> Answer:
+        (target / "train.py").write_text("precious")
+        return Answer(sample.archive())
+
+    with MisbehavingServer(Answer(sample.archive()), downloaded) as server:
+        code, _, err = command.run(cache, "download", f"{server.url}/acme/net/1", "--to", target, "--force")
+
+    assert (code, len(server.requests)) == (1, 2)
+    assert ": train.py would be deleted with it." in err
+    assert command.files(target) == {**sample.FILES, "train.py": b"precious"}
+
+
+def test_download_lists_some_of_many_other_files(hub: EmbeddedHub, cache: Path) -> None:
+    target = sample.write(
+        cache.with_name("data"), {**sample.FILES, **{f"{number:03}.jpg": b"" for number in range(30)}}
+    )
+
+    _, _, err = command.run(cache, "download", f"{hub.url}/acme/net/2", "--to", target, "--force")
+
+    assert ": 000.jpg, 001.jpg, 002.jpg, 003.jpg, 004.jpg, 005.jpg, 006.jpg, 007.jpg and 22 more would be" in err
+
+
+def test_download_replaces_all_that_exporters_write(hub: EmbeddedHub, models: Path, cache: Path) -> None:
+    names = ("fingerprint.pb", "keras_metadata.pb", "assets.extra/warm", "debug/saved_model_debug_info.pb")
+    target = sample.write(cache.with_name("model"), {**sample.FILES, **dict.fromkeys(names, b"")})
+
+    assert command.run(cache, "download", f"{hub.url}/acme/net/2", "--to", target, "--force")[0] == 0
+
+    assert command.files(target) == command.files(models / "acme/net/2")
 
 
 def test_download_fills_an_empty_folder_that_others_use(hub: EmbeddedHub, models: Path, cache: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 import rehub
 from rehub.cli.main import main
+from rehub.errors import HubError
 
 COMMANDS = (
     "cache",
@@ -120,6 +124,57 @@ def test_warnings_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
         assert _exit_code("resolve", "x") == 0
 
     assert capsys.readouterr() == ("x\n", "warning: take care\nwarning: once more\n")
+
+
+def test_text_of_strangers_is_told_without_what_a_terminal_obeys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(handle: str) -> str:
+        logging.getLogger("rehub").warning("\x1b]0;owned\x07")
+        raise HubError("\x1b[2Jfirst\nsecond", hint="\x9b31m …")
+
+    monkeypatch.setattr("rehub.resolvers.chain.resolve", refuse)
+    assert _exit_code("resolve", "x") == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        r"warning: \x1b]0;owned\x07",
+        r"error: \x1b[2Jfirst",
+        "second",
+        r"hint: \x9b31m …",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--help"), ("doctor",), ("doctor", "--json")])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "rehub", *arguments], stdout=full, stderr=-1, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: the output cannot be written: No space left on device.",
+        "hint: Make space, or send it elsewhere.",
+    ]
+
+
+def _in_latin(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "rehub", *arguments],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", **environment},
+    )
+    assert b"rehub did not expect" not in done.stderr
+    return done.stdout.decode("cp1252")
+
+
+def test_output_spells_out_what_its_encoding_lacks() -> None:
+    assert "Grüße, \\u4f60" in _in_latin("doctor", TFHUB_CACHE_DIR="Grüße, 你")
+
+
+def test_output_is_json_when_its_encoding_lacks_a_letter() -> None:
+    report = json.loads(_in_latin("doctor", "--json", TFHUB_CACHE_DIR="é 😀"))
+
+    assert report["sections"]["settings"]["TFHUB_CACHE_DIR"] == "é 😀"
 
 
 def test_help_imports_nothing_heavy() -> None:

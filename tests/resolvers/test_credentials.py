@@ -94,7 +94,9 @@ def test_resolve_sends_the_token_of_the_variable_to_no_other_host(host: str) -> 
         assert sent(HANDLE) == [None]
 
 
-@pytest.mark.parametrize("host", [None, "", "a b", "https://", "ftp://hub.test", "me@hub.test", "hub.test:x"])
+@pytest.mark.parametrize(
+    "host", [None, "", "a b", "https://", "ftp://hub.test", "me@hub.test", "https://me:pa$$@hub.test", "hub.test:x"]
+)
 def test_resolve_refuses_a_token_that_is_for_no_host(host: str | None) -> None:
     with (
         rehub.settings(token="s3cret", token_host=host),
@@ -102,6 +104,7 @@ def test_resolve_refuses_a_token_that_is_for_no_host(host: str | None) -> None:
     ):
         sent(HANDLE)
     assert caught.value.setting == "REHUB_TOKEN_HOST"
+    assert "pa$$" not in str(caught.value)
     assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
 
 
@@ -140,6 +143,25 @@ def test_resolve_names_the_file_of_tokens_when_it_is_broken(token_file: Path, te
     with pytest.raises(SettingError, match=r"tokens\.json") as caught:
         sent(HANDLE)
     assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
+
+
+def test_resolve_names_the_file_of_tokens_when_it_may_not_be_read(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: bool) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for name in ("stat", "open", "read_bytes"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(SettingError, match=r"tokens\.json cannot be read: Permission denied") as caught:
+        read_tokens(token_file)
+    assert "REHUB_CREDENTIALS_FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize("home", ["missing/folder", "file"])
+def test_read_tokens_finds_none_when_there_can_be_no_file(tmp_path: Path, home: str) -> None:
+    (tmp_path / "file").write_text("")
+    assert read_tokens(tmp_path / home / "tokens.json") == {}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other rights")

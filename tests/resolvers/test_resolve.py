@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -199,6 +200,20 @@ def test_resolve_lists_the_versions_that_exist() -> None:
     with pytest.raises(NotFoundError, match=r"no version 2 of 'acme/net' on hub\.test; there are 3, 4 and 6") as caught:
         through(transport, "https://hub.test/acme/net/2")
     assert caught.value.versions == ("3", "4", "6")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        MemoryResponse(b"no \x1b[2J\xc2\x9b31m such", 404, {"content-type": "text/plain"}),
+        _json(404, {"error": "no \x1b[2J\x9b31m such"}),
+        _json(404, {"versions": ["no [2J 31m such", "\x1b]0;"]}),
+    ],
+)
+def test_resolve_tells_what_a_server_says_without_what_a_terminal_obeys(answer: MemoryResponse) -> None:
+    with pytest.raises(NotFoundError, match=r"no \[2J 31m such") as caught:
+        through(MemoryTransport({ASKED: answer}), "https://hub.test/acme/net/2")
+    assert not re.search(r"[\x1b\x9b]", str(caught.value) + "".join(caught.value.versions))
 
 
 @pytest.mark.parametrize(

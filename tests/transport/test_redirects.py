@@ -64,6 +64,21 @@ def test_get_refuses_a_redirect_out_of_the_web(location: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://me:s3cret@b/m", "https://…@b/m"),
+        ("//me:s3cret@b/@m", "https://…@b/@m"),
+        ("http://b/@m", "http://b/@m"),
+    ],
+)
+def test_get_shows_no_login_of_a_redirect(location: str, shown: str) -> None:
+    with pytest.raises(TransferError) as caught, MemoryTransport({"https://a/m": to(location)}).get("https://a/m"):
+        pass
+    assert shown in caught.value.message
+    assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize(
     ("url", "is_told"), [("https://a:443/n", True), ("https://a:444/n", False), ("https://b/n", False), ("/n", True)]
 )
 def test_get_tells_secrets_to_the_same_origin_only(url: str, *, is_told: bool) -> None:

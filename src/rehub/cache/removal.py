@@ -33,7 +33,12 @@ def remove(store: Store, entry: Entry) -> None:
         return
     try:
         # In the order in which a download of the newest version takes them.
-        with store.lock(entry.leaf.parent), store.lock(entry.leaf), store.staging(entry.leaf) as staging:
+        with (
+            store.lock(entry.leaf.parent),
+            store.lock(entry.leaf),
+            store.staging(entry.leaf) as staging,
+            _translated(store.root),
+        ):
             if entry.folder.is_dir():
                 entry.folder.rename(staging / "removed")
             (store.root / layout.record(entry.leaf)).unlink(missing_ok=True)

@@ -37,7 +37,7 @@ def _narrow(widths: list[int], width: int, right: Collection[int]) -> None:
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> list[str]:
-    cells = [_folded(cell, width) for cell, width in zip(row, widths, strict=True)]
+    cells = [folded(cell, width) for cell, width in zip(row, widths, strict=True)]
     lines = []
     for number in range(max(map(len, cells))):
         parts = [cell[number] if number < len(cell) else "" for cell in cells]
@@ -49,7 +49,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Collection[int]) ->
     return lines
 
 
-def _folded(cell: str, width: int) -> list[str]:
+def folded(cell: str, width: int) -> list[str]:
     """Breaks a text after blanks and slashes, and elsewhere if there are none."""
     if len(cell) <= width:
         return [cell]

@@ -38,6 +38,8 @@ def command(ctx: click.Context, handle: str, as_tree: bool, show_all: bool, as_j
     """
     from rehub.resolvers.inspection import inspect, verify
 
+    if as_tree and as_json:
+        raise click.UsageError("--json prints the objects, too: leave out --tree, or --json for a drawing.")
     model = inspect(handle)
     damages = verify(handle) if do_verify else ()
     if as_json:

@@ -45,14 +45,9 @@ def write_model(model: ModelInfo, *, show_all: bool) -> None:
     _write_facts(rows)
     for graph in model.meta_graphs:
         output.write("")
-        output.write(printable(f"Graph {graph_title(graph)}"), bold=True)
+        output.write(output.printable(f"Graph {graph_title(graph)}"), bold=True)
         _write_facts(_graph_facts(graph))
         _write_sections(graph, show_all)
-
-
-def printable(text: str) -> str:
-    """Returns a text of the model without what a terminal would obey, such as escape sequences."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def graph_title(graph: GraphInfo) -> str:
@@ -148,8 +143,8 @@ def _write_functions(graph: GraphInfo, show_all: bool) -> None:
     output.write("")
     output.write("FUNCTION, AND HOW IT CAN BE CALLED", bold=True)
     for function in shown:
-        output.write_table([(printable(str(function)),)])
-        traces, more = _first([("", printable(trace)) for trace in dict.fromkeys(map(str, function.traces))], show_all)
+        output.write_table([(str(function),)])
+        traces, more = _first([("", trace) for trace in dict.fromkeys(map(str, function.traces))], show_all)
         output.write_table(traces)
         if more:
             output.write(more)
@@ -166,7 +161,7 @@ def _first(rows: Rows, show_all: bool) -> tuple[Rows, str]:
 
 
 def _write_facts(rows: Rows) -> None:
-    shown = [(name.ljust(len("reaches out")), printable(value)) for name, value in rows if value]
+    shown = [(name.ljust(len("reaches out")), value) for name, value in rows if value]
     colours = [None if value == _INSIDE else _COLOURS.get(name.rstrip()) for name, value in shown]
     output.write_table(shown, colours=colours)
 
@@ -176,8 +171,7 @@ def _write_section(
 ) -> None:
     if rows:
         output.write("")
-        shown = [tuple(map(printable, row)) for row in rows]
-        output.write_table(shown, headings=headings, right=right, colours=[colour] * len(shown))
+        output.write_table(rows, headings=headings, right=right, colours=[colour] * len(rows))
     if more:
         output.write(more)
 

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from rehub.cli import output
-from rehub.cli.inspect_table import graph_title, printable
+from rehub.cli.columns import folded
+from rehub.cli.inspect_table import graph_title
 from rehub.model.model_info import GraphInfo, ModelInfo
 from rehub.model.objects import ModelObject
 from rehub.signature import TensorSpec
 
 _CONTAINERS = frozenset({"list", "tuple", "dict"})
+_NARROWEST = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class _Branch:
+    """One object in the drawing: what is drawn to its left, and what stands there."""
+
+    indent: str
+    text: str
+    is_last: bool
+    has_children: bool
 
 
 def write_tree(model: ModelInfo) -> None:
     """Prints the objects of a model; of graphs without objects, what takes their place."""
     for graph in model.meta_graphs:
-        output.write(printable(f"{model.folder} {graph_title(graph)}"), bold=True)
-        for line in _tree_lines(graph) if graph.objects else _flat_lines(graph):
-            output.write(printable(line))
+        output.write_table([], headings=(output.printable(f"{model.folder} {graph_title(graph)}"),))
+        for branch in _branches(graph) if graph.objects else _flat_branches(graph):
+            _write_branch(branch)
 
 
-def _tree_lines(graph: GraphInfo) -> Iterator[str]:
+def _write_branch(branch: _Branch) -> None:
+    """Prints a line, or several that hang together where the terminal is too narrow for it."""
+    first = f"{branch.indent}{'└' if branch.is_last else '├'}─ "
+    others = f"{branch.indent}{' ' if branch.is_last else '│'}  {'│' if branch.has_children else ' '}  "
+    text, width = output.printable(branch.text), output.width()
+    fits = width is None or len(first + text) <= width
+    lines = [text] if fits or width is None else folded(text, max(width - len(others), _NARROWEST))
+    for number, line in enumerate(lines):
+        output.write((others if number else first) + line)
+
+
+def _branches(graph: GraphInfo) -> Iterator[_Branch]:
     described = _descriptions(graph)
     shown = _shown(graph.objects)
     is_last = _is_last(shown)
     open_levels: list[bool] = []  # whether more follows on each level above
-    for (entry, hidden), last in zip(shown, is_last, strict=True):
+    depths = [*(entry.depth for entry, _ in shown[1:]), 0]  # of the next line
+    for (entry, hidden), last, next_depth in zip(shown, is_last, depths, strict=True):
         if entry.depth == 0:
             continue
         del open_levels[entry.depth - 1 :]
         indent = "".join("│  " if is_open else "   " for is_open in open_levels)
         open_levels.append(not last)
-        yield f"{indent}{'└' if last else '├'}─ {entry.name}  {_label(entry, hidden, described)}"
+        text = f"{entry.name}  {_label(entry, hidden, described)}"
+        yield _Branch(indent, text, is_last=last, has_children=next_depth > entry.depth)
 
 
 def _label(entry: ModelObject, hidden: int, described: dict[str, str]) -> str:
@@ -91,9 +117,9 @@ def _is_last(shown: Sequence[tuple[ModelObject, int]]) -> list[bool]:
     return found[::-1]
 
 
-def _flat_lines(graph: GraphInfo) -> Iterator[str]:
+def _flat_branches(graph: GraphInfo) -> Iterator[_Branch]:
     lines = [f"signature {signature}" for signature in graph.signatures]
     lines += [f"variable {variable.name} {TensorSpec(variable.dtype, variable.shape)}" for variable in graph.variables]
     lines += [f"asset {name}" for name in graph.assets]
     for number, line in enumerate(lines):
-        yield f"{'└' if number == len(lines) - 1 else '├'}─ {line}"
+        yield _Branch("", line, is_last=number == len(lines) - 1, has_children=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,6 +22,7 @@ from rehub.cli.group import LazyGroup, examples
 from rehub.errors import HubError
 
 _COMMANDS = ("inspect", "resolve", "download", "cache", "serve", "login", "logout", "demo", "doctor", "completion")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 class _Rehub(LazyGroup):
@@ -34,7 +37,7 @@ class _Rehub(LazyGroup):
             raise
         except Exception as error:
             nobody_reads = isinstance(error, OSError) and error.errno == errno.EPIPE
-            if nobody_reads or ctx.params["traceback"]:
+            if nobody_reads or _is_of_output(error) or ctx.params["traceback"]:
                 raise
             output.tell_error(error if isinstance(error, HubError) else _unexpected(error))
             ctx.exit(output.EXIT_ERROR)
@@ -67,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: What follows ``rehub`` on the command line; None for this process's own.
     """
+    # What the encoding of a terminal or a pipe lacks is spelled out, and ends no command.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _readable_warnings(), _tidy_end():
         sys.exit(_run(arguments))
 
@@ -79,7 +85,30 @@ def _run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return output.EXIT_INTERRUPTED
+    except OSError as error:
+        if not _is_of_output(error):
+            raise
+        return _lose_output(error)
     return code if isinstance(code, int) else 0
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Whether nothing more can be printed. What else is written has errors of its own, or names its file."""
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, HubError)
+        and error.errno in _FULL
+        and error.filename is None
+    )
+
+
+def _lose_output(error: OSError) -> int:
+    output.tell_error(
+        HubError(f"the output cannot be written: {error.strerror}.", hint="Make space, or send it elsewhere.")
+    )
+    # What is still buffered would fail once more when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return output.EXIT_ERROR
 
 
 def _unexpected(error: Exception) -> HubError:

@@ -33,7 +33,8 @@ def write_json(value: Any) -> None:
     """Prints data for a program."""
     import json
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    takes_all = str(getattr(sys.stdout, "encoding", None)).lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not takes_all, allow_nan=False))
 
 
 def write_table(
@@ -45,15 +46,17 @@ def write_table(
 ) -> None:
     """Prints rows in columns, as wide as the terminal; for a program, or a file, nothing is wrapped.
 
+    The cells may be a stranger's: what a terminal would obey is spelled out.
+
     Args:
         rows: The cells, as many in each row.
         headings: Of the columns.
         right: The columns, from 0, that are aligned to the right.
         colours: Of the rows; None for the terminal's own.
     """
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    shown = [headings, *rows] if headings else list(rows)
-    laid_out = lay_out(shown, width, right) if shown else []
+    cells = [[printable(cell) for cell in row] for row in rows]
+    shown = [headings, *cells] if headings else cells
+    laid_out = lay_out(shown, width(), right) if shown else []
     for number, lines in enumerate(laid_out):
         index = number - bool(headings)
         for line in lines:
@@ -63,9 +66,14 @@ def write_table(
                 write(line, colour=colours[index] if colours else None)
 
 
+def width() -> int | None:
+    """Returns how many characters fit on a line; None for a program or a file, which take any number."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def tell(line: str) -> None:
     """Tells the person at the terminal something."""
-    click.echo(line, err=True)
+    click.echo(_printable_lines(line), err=True)
 
 
 def tell_warning(message: str) -> None:
@@ -83,6 +91,11 @@ def tell_error(error: HubError) -> None:
 def tell_hint(message: str) -> None:
     """Tells what to do next."""
     _tell_marked("hint", message)
+
+
+def printable(text: str) -> str:
+    """Returns a stranger's text without what a terminal would obey, such as escape sequences."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def size(count_bytes: int) -> str:
@@ -114,7 +127,11 @@ def mark(kind: str) -> str:
 
 
 def _tell_marked(kind: str, message: str) -> None:
-    click.echo(f"{mark(kind)} {message}", err=True, color=_colour())
+    click.echo(f"{mark(kind)} {_printable_lines(message)}", err=True, color=_colour())
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _colour() -> bool | None:

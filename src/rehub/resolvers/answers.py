@@ -103,12 +103,17 @@ def _explained(response: Response) -> tuple[str, tuple[str, ...]]:
         if not isinstance(values, dict):
             return "", ()
         listed = values.get("versions")
-        versions = tuple(str(version) for version in listed) if isinstance(listed, list) else ()
+        versions = tuple(_one_line(str(version)) for version in listed) if isinstance(listed, list) else ()
         text = str(values.get("error", ""))
     elif kind != "text/plain":
         return "", ()
-    text = " ".join(text.split()).rstrip(".")
+    text = _one_line(text).rstrip(".")
     return (f": {text[:_SHOWN]}" if text else ""), versions
+
+
+def _one_line(text: str) -> str:
+    """Returns a stranger's text without what a terminal would obey, such as escape sequences."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _not_found(handle: Handle, response: Response, said: str, versions: tuple[str, ...]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rehub.configuration import Settings
+from rehub.configuration import Settings, without_login
 from rehub.errors import SettingError
 from rehub.resolvers import kaggle_account
 from rehub.resolvers.token_file import read_tokens, warn_if_open
@@ -81,7 +81,7 @@ def _token_host(settings: Settings) -> str | None:
         return named_origin(settings.token_host)
     except ValueError:
         raise SettingError(
-            f"REHUB_TOKEN_HOST is {settings.token_host!r}.",
+            f"REHUB_TOKEN_HOST is {without_login(settings.token_host)!r}.",
             hint="Set it to HOST, HOST:PORT or https://HOST.",
             setting="REHUB_TOKEN_HOST",
         ) from None

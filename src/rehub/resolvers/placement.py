@@ -29,6 +29,14 @@ from rehub.resolvers.pin import fits_pin
 from rehub.transport.interface import Transport
 
 _CHUNK_BYTES = 1 << 20
+_LISTED = 8
+_EXPORTED = frozenset(
+    {
+        *("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb", "tfhub_module.pb"),
+        *("fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra", "debug"),
+    }
+)
+"""What exporters put into the folder of a model. Source: the constants of TensorFlow's SavedModel, Keras, TF1 Hub."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +76,7 @@ def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, a
 
     Raises:
         HandleError: If it is the handle of no model on a server, or names no version and a tree needs one.
-        UsageError: If something else is there already.
+        UsageError: If something else is there already, also beside the model that is to be replaced.
         ResolveError: If the server has no such model, or none for this user.
         TransferError: If the server gives no answer.
     """
@@ -161,9 +169,21 @@ def _check_free(target: Path, *, there: bool, replace: bool) -> None:
                 f"there is a model in '{target}' already.",
                 hint="Choose another folder, or replace the model with --force.",
             )
+        _check_replaceable(target)
     elif os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(
             f"'{target}' is no empty folder.", hint="Choose one that is empty, or one that does not exist."
+        )
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuses to replace a folder in which somebody keeps more than a model, such as a project."""
+    others = sorted(child.name + "/" * child.is_dir() for child in target.iterdir() if child.name not in _EXPORTED)
+    if others:
+        more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+        raise UsageError(
+            f"the model in '{target}' is not replaced: {', '.join(others[:_LISTED])}{more} would be deleted with it.",
+            hint="Choose another folder, or move these elsewhere.",
         )
 
 
@@ -204,6 +224,7 @@ def _put(new: Path, target: Path, old: Path, *, replaces: bool) -> None:
         _fill(target, new)
         return
     if replaces:
+        _check_replaceable(target)
         target.rename(old)
     try:
         new.rename(target)

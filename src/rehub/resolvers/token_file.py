@@ -5,6 +5,7 @@ It reads ``{"tokens": {"https://HOST": "TOKEN"}}``. Who writes it by hand may om
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rehub.configuration import without_login
 from rehub.errors import SettingError
 from rehub.transport.credential import Credential
 from rehub.transport.origin import is_private, named_origin
@@ -26,9 +28,16 @@ def read_tokens(path: Path) -> dict[str, str]:
     Raises:
         SettingError: If the file cannot be read, or is none of tokens.
     """
-    if not path.exists():
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):  # the latter where the home of a user is /dev/null
         return {}
-    values = _parsed(path)
+    except OSError as error:
+        raise SettingError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="Let this user read it, or name another file in REHUB_CREDENTIALS_FILE.",
+        ) from error
+    values = _parsed(data, path)
     tokens = values.get("tokens") if isinstance(values, dict) else None
     if not isinstance(tokens, dict) or not all(isinstance(token, str) for token in tokens.values()):
         raise SettingError(f"{path} is no file of tokens.", hint=f"It reads {_FORM}; or remove it, and log in again.")
@@ -91,15 +100,13 @@ def warn_if_open(path: Path) -> None:
         warnings.warn(f"others may read {path}, which holds secrets. Run: chmod 600 {path}", stacklevel=2)
 
 
-def _parsed(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        why = error.strerror or str(error)
-    except ValueError:
-        why = "it is no JSON"
+def _parsed(data: bytes, path: Path) -> Any:
+    with contextlib.suppress(ValueError):
+        return json.loads(data)
     # Outside of the handler, because the errors of the parser hold the whole text.
-    raise SettingError(f"{path} cannot be read: {why}.", hint=f"It reads {_FORM}; or remove it, and log in again.")
+    raise SettingError(
+        f"{path} cannot be read: it is no JSON.", hint=f"It reads {_FORM}; or remove it, and log in again."
+    )
 
 
 def _origin(host: str, path: Path | None = None) -> str:
@@ -108,7 +115,7 @@ def _origin(host: str, path: Path | None = None) -> str:
     except ValueError:
         where = f" in {path}" if path is not None else ""
         raise SettingError(
-            f"{host!r}{where} is no server.", hint="Name it as HOST, HOST:PORT or https://HOST."
+            f"{without_login(host)!r}{where} is no server.", hint="Name it as HOST, HOST:PORT or https://HOST."
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _LIMIT = 10
+_LOGIN = re.compile(r"(?<=:)//[^/]*@")
 _HARMLESS = frozenset({"accept", "if-none-match", "if-range", "range"})
 
 
@@ -43,8 +45,8 @@ def target(url: str, answer: _Answer) -> str | None:
 
 
 def shown(url: str) -> str:
-    """Returns a URL as it may be printed: a query may hold a signature, which is a secret."""
-    return url.partition("?")[0]
+    """Returns a URL as it may be printed: without a login and the query, which may hold a signature."""
+    return _LOGIN.sub("//…@", url.partition("?")[0])
 
 
 def ask(

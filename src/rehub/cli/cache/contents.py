@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +88,30 @@ def facts(entry: Entry) -> dict[str, Any]:
     }
 
 
-def may_delete(number: int, size_bytes: int, *, yes: bool) -> bool:
+def may_delete(items: Sequence[str], size_bytes: int, *, yes: bool) -> bool:
     """Asks a person at a terminal whether something may be deleted; nobody is asked elsewhere."""
-    if yes or not number or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if yes or not items or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    return click.confirm(f"Remove {output.count(number, 'item')} ({output.size(size_bytes)})?", err=True)
+    for item in items:
+        output.tell(item)
+    return click.confirm(f"Remove {output.count(len(items), 'item')} ({output.size(size_bytes)})?", err=True)
+
+
+def is_done(action: Callable[[], object]) -> bool:
+    """Does one of several things to the cache; what fails is told, and need not keep the others from being done."""
+    try:
+        action()
+    except CacheError as error:
+        output.tell_error(error)
+        return False
+    return True
+
+
+def is_tidied(store: Store, inventory: Inventory) -> bool:
+    """Removes the notes that lead to no model any more; tells what cannot be removed."""
+    from rehub.cache.removal import forget
+
+    return not [pointer for pointer in inventory.pointers.items() if not is_done(partial(forget, store, [pointer]))]
 
 
 def _is_named(entry: Entry, name: str) -> bool:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """List the models in the cache, and those that tensorflow_hub left.
 
-    Those are marked as legacy: they are used, and never changed. A model that is not whole is repaired when it is used
-    the next time. When a model was used last is not known: using one writes nothing.
+    Those are marked as legacy: they are used where they are, and stay until they are named in 'rehub cache remove'. A
+    model that is not whole is repaired when it is used the next time. When a model was used last is not known: using
+    one writes nothing.
     """
     inventory = contents.look()
     if as_json:

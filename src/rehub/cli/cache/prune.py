@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +28,9 @@ class _Item:
     folder: str
     size_bytes: int
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}  ({output.size(self.size_bytes)}, {self.reason})"
 
 
 def _age_s(text: str) -> float:
@@ -75,7 +79,8 @@ def command(
     """Remove what is of no use.
 
     That is: damaged models, what killed downloads left, and notes that lead nowhere; options remove more. Models that
-    tensorflow_hub left stay, and folders that rehub did not make. At a terminal it asks first.
+    tensorflow_hub left stay, and folders that rehub did not make. At a terminal it asks first. Prints what is gone;
+    exits with 1 if a model stays, such as one that another process is busy with.
     """
     from rehub.cache.pruning import Rule, select
 
@@ -85,30 +90,33 @@ def command(
         *(_Item(entry.handle, str(entry.folder), entry.size_bytes, reason) for entry, reason in chosen),
         *(_Item(str(left.path), str(left.path), left.size_bytes, "unfinished") for left in inventory.leftovers),
     ]
-    if not as_json:
-        for item in found:
-            output.write(f"{item.name}  ({output.size(item.size_bytes)}, {item.reason})")
+    is_done = True
     if not dry_run:
-        if not contents.may_delete(len(found), sum(item.size_bytes for item in found), yes=yes):
+        if not contents.may_delete(list(map(str, found)), sum(item.size_bytes for item in found), yes=yes):
             output.tell("Nothing was removed.")
             ctx.exit(output.EXIT_ERROR)
-        found = _remove(inventory, chosen, found)
+        found, is_done = _remove(inventory, chosen, found)
     if as_json:
         output.write_json([dataclasses.asdict(item) for item in found])
+    else:
+        for item in found:
+            output.write(output.printable(str(item)))
     what = f"{output.count(len(found), 'item')} ({output.size(sum(item.size_bytes for item in found))})"
     output.tell(f"Would remove {what}." if dry_run else f"Removed {what}.")
+    if not is_done:
+        ctx.exit(output.EXIT_ERROR)
 
 
-def _remove(inventory: Inventory, chosen: list[tuple[Entry, str]], found: list[_Item]) -> list[_Item]:
-    """Removes all that was found but what running downloads need; returns what is gone."""
-    from rehub.cache.removal import forget, remove, sweep
+def _remove(inventory: Inventory, chosen: list[tuple[Entry, str]], found: list[_Item]) -> tuple[list[_Item], bool]:
+    """Removes all that was found but what running downloads need; returns what is gone, and whether nothing failed."""
+    from rehub.cache.removal import remove, sweep
 
     store = contents.store()
-    for entry, _ in chosen:
-        remove(store, entry)
-    forget(store, inventory.pointers.items())
-    swept = {str(left.path) for left in sweep(store.root, inventory.leftovers)}
-    kept = {str(left.path) for left in inventory.leftovers} - swept
-    if kept:
-        output.tell(f"{output.count(len(kept), 'unfinished download')} stayed: running, or just begun.")
-    return [item for item in found if item.folder not in kept]
+    removed = [contents.is_done(partial(remove, store, entry)) for entry, _ in chosen]
+    is_tidy = contents.is_tidied(store, inventory)
+    tried = [contents.is_done(partial(sweep, store.root, [left])) for left in inventory.leftovers]
+    swept = [not left.path.exists() for left in inventory.leftovers]
+    if False in swept:
+        output.tell(f"{output.count(swept.count(False), 'unfinished download')} stayed: running, or just begun.")
+    gone = [item for item, is_gone in zip(found, [*removed, *swept], strict=True) if is_gone]
+    return gone, all([*removed, is_tidy, *tried])

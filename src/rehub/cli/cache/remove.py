@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
 from rehub.cli import output
 from rehub.cli.cache import contents
 from rehub.cli.completion import cached_handles
 from rehub.cli.group import examples
+
+if TYPE_CHECKING:
+    from rehub.cache.inventory import Entry
 
 
 @click.command(
@@ -25,23 +31,32 @@ def command(ctx: click.Context, names: tuple[str, ...], dry_run: bool, yes: bool
     """Remove models from the cache.
 
     A HANDLE is a URL or folder as 'rehub cache list' shows it; without a version it means all versions. At a terminal
-    it asks first. What is removed is downloaded again when it is used.
+    it asks first. What is removed is downloaded again when it is used. Prints what is gone; exits with 1 if a
+    model stays, such as one that another process is busy with.
     """
     inventory = contents.look()
     entries = contents.named(inventory, names)
-    for entry in entries:
-        output.write(entry.handle)
-    size_bytes = sum(entry.size_bytes for entry in entries)
     if dry_run:
-        output.tell(f"Would remove {output.count(len(entries), 'model')} ({output.size(size_bytes)}).")
+        for entry in entries:
+            output.write(output.printable(entry.handle))
+        output.tell(f"Would remove {_sum(entries)}.")
         return
-    if not contents.may_delete(len(entries), size_bytes, yes=yes):
+    size_bytes = sum(entry.size_bytes for entry in entries)
+    if not contents.may_delete([entry.handle for entry in entries], size_bytes, yes=yes):
         output.tell("Nothing was removed.")
         ctx.exit(output.EXIT_ERROR)
-    from rehub.cache.removal import forget, remove
+    from rehub.cache.removal import remove
 
-    store = contents.store()
+    store, gone = contents.store(), []
     for entry in entries:
-        remove(store, entry)
-    forget(store, inventory.pointers.items())
-    output.tell(f"Removed {output.count(len(entries), 'model')} ({output.size(size_bytes)}).")
+        if contents.is_done(partial(remove, store, entry)):
+            output.write(output.printable(entry.handle))
+            gone.append(entry)
+    is_tidy = contents.is_tidied(store, inventory)
+    output.tell(f"Removed {_sum(gone)}.")
+    if len(gone) < len(entries) or not is_tidy:
+        ctx.exit(output.EXIT_ERROR)
+
+
+def _sum(entries: list[Entry]) -> str:
+    return f"{output.count(len(entries), 'model')} ({output.size(sum(entry.size_bytes for entry in entries))})"

@@ -52,7 +52,7 @@ def command(ctx: click.Context, names: tuple[str, ...], repair: bool, as_json: b
             }
         )
         if not as_json:
-            output.write(f"{outcome:<8}  {entry.handle}")
+            output.write(output.printable(f"{outcome:<8}  {entry.handle}"))
     if as_json:
         output.write_json(results)
     bad = sum(not result["whole"] for result in results)

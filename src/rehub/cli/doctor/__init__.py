@@ -62,7 +62,7 @@ def _print(sections: list[Section], problems: list[Problem]) -> None:
         output.write_table([(f"  {name}", _shown(value)) for name, value in section.facts.items()])
         output.write("")
     for problem in problems:
-        output.write(f"{output.mark(problem.severity)} {problem.what}")
+        output.write(f"{output.mark(problem.severity)} {output.printable(problem.what)}")
         output.write(f"{output.mark('hint')} {problem.fix}")
     if not problems:
         output.write("No problems found.")

@@ -19,7 +19,7 @@ def examine() -> Section:
 
 
 def _shown(name: str, value: str) -> str:
-    return "set, not shown" if name.endswith("_TOKEN") else value
+    return "set, not shown" if name.endswith("_TOKEN") else configuration.without_login(value)
 
 
 def _problems(known: list[str]) -> Iterator[Problem]:
