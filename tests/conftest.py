@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
-NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "keras", "runtime")
+NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "examples", "keras", "runtime")
 RUNS_EVERYWHERE = ("test_import.py",)
 
 # Test ids that may be skipped although CI is set. A skip that nobody sees is a test that nobody has.

@@ -89,6 +89,20 @@ def build(sample: Sample, layer: Any, composition: str, width: int | None = None
     return model
 
 
+def native_twin(sample: Sample, layer: Any) -> Any:
+    """The native Keras model of a sample, with the values of a layer of it."""
+    assert sample.native is not None
+    native = sample.native()
+    for variable, value in zip(_variables(native), values(_variables(layer)), strict=True):
+        variable.assign(value)
+    return native
+
+
+def _variables(layer: Any) -> list[Any]:
+    """All variables, also those that Keras 3 does not count as weights: seeds."""
+    return [*layer.trainable_variables, *layer.non_trainable_variables]
+
+
 def targets() -> Any:
     return tf.constant([[1.0], [0.0], [-1.0], [2.0]])
 
@@ -117,6 +131,20 @@ def trains(state: str) -> bool:
 
 def values(variables: Any) -> list[Any]:
     return [np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in variables]
+
+
+def assert_same_weights(one: Any, other: Any, tolerance: float = 0.0) -> None:
+    """Compares the variables of two layers, trainable ones first."""
+    assert_same_values(_variables(one), _variables(other), tolerance)
+
+
+def assert_same_values(some: Any, others: Any, tolerance: float = 0.0) -> None:
+    """Compares variables (or arrays) one by one, within a relative and absolute tolerance."""
+    for a, b in zip(values(some), values(others), strict=True):
+        if a.dtype.kind == "f":
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+        else:
+            np.testing.assert_array_equal(a, b)
 
 
 def assert_equal(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:

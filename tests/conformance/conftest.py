@@ -1,11 +1,12 @@
 """The conformance suite: sample models times promises, see `models` and the ``test_*`` files.
 
-Each model meets each promise in one composition and one state, chosen so that all pairs occur, and, in tests that are
+Each model meets each promise in compositions and states that are chosen so that all pairs occur, and, in tests that are
 marked ``slow``, in all the others.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,31 +49,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     wanted = metafunc.definition.get_closest_marker("samples")
     samples = [s for s in SAMPLES if wanted is None or wanted.args[0](s)]
-    names = ["sample"]
-    rows: list[tuple[list[Any], bool]] = [([sample], True) for sample in samples]
-    for name, choices, step in (("composition", _compositions, 1), ("state", _states, 2)):
-        if name in metafunc.fixturenames:
-            names.append(name)
-            rows = _multiply(rows, choices, step, len(metafunc.function.__name__))
-    metafunc.parametrize(
-        names,
-        [
-            pytest.param(*row, id="-".join(map(str, row)), marks=() if is_chosen else pytest.mark.slow)
-            for row, is_chosen in rows
-        ],
-    )
+    axes = {"composition": _compositions, "state": _states}
+    choices = [axes[name] for name in axes if name in metafunc.fixturenames]
+    rows = [(s, *row) for s in samples for row in itertools.product(*(choose(s) for choose in choices))]
+    names = ["sample", *(name for name in axes if name in metafunc.fixturenames)]
+    metafunc.parametrize(names, [pytest.param(*row, id="-".join(map(str, row))) for row in rows])
 
 
-def _multiply(
-    rows: list[tuple[list[Any], bool]], choices: Callable[[Sample], list[str]], step: int, start: int
-) -> list[tuple[list[Any], bool]]:
-    """Gives each row every choice, and says for which rows the tests are not slow: one choice each, in turns."""
-    place, product = start, []
-    for row, is_chosen in rows:
-        names = choices(row[0])
-        product += [([*row, name], is_chosen and name == names[place % len(names)]) for name in names]
-        place += step * is_chosen
-    return product
+@pytest.hookimpl(tryfirst=True)  # before -m reads the marks
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Marks as slow what is not needed to have all pairs of promise, sample, composition and state, as collected."""
+    pairs = {item: _pairs(item) for item in items if "state" in getattr(item, "fixturenames", ())}
+    missing = set().union(*pairs.values())
+    while missing:
+        best = max(pairs, key=lambda item: len(pairs[item] & missing))
+        missing -= pairs.pop(best)
+    for item in pairs:
+        item.add_marker(pytest.mark.slow)
+
+
+def _pairs(item: Any) -> set[Any]:
+    axes = {**item.callspec.params, "promise": item.originalname}
+    return set(itertools.combinations(sorted((name, str(value)) for name, value in axes.items()), 2))
 
 
 def _compositions(sample: Sample) -> list[str]:

@@ -27,9 +27,13 @@ class Sample:
         options: How `hub.KerasLayer` is to call it.
         direct: The same call on the loaded object, without a layer: ``direct(obj, inputs, training)``.
         trains: Whether it can be fine-tuned.
-        deterministic: Whether training steps repeat exactly (no dropout).
+        native: Makes a Keras model of the same layers.
+        dropout: Whether training drops out units: by a fixed seed, from which XLA and replicas draw other masks.
+        xla: Whether XLA can compile it.
         noise: By how much weights may differ after a few training steps, where rounding is amplified.
-        trainable: How many variables training changes; others: how many it does not.
+        trainable: How many variables are fine-tuned.
+        others: How many are not.
+        moving: How many of the others training changes nevertheless: statistics and seeds.
         losses: How many regularization losses it has.
     """
 
@@ -40,10 +44,13 @@ class Sample:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     load_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     trains: bool = True
-    deterministic: bool = True
+    native: Callable[[], Any] | None = None
+    dropout: bool = False
+    xla: bool = True
     noise: float = 1e-6
     trainable: int = 0
     others: int = 0
+    moving: int = 0
     losses: int = 0
 
     @property
@@ -100,30 +107,29 @@ class Reusable(tf.train.Checkpoint):
         return self.model(inputs, training=training)
 
 
-def native_model() -> Any:
-    """Dense, batch normalisation and regularizers; what fine-tuning through a layer must equal."""
+def _dense_model(*, dropout: bool) -> Any:
+    """Dense layers with regularizers around a batch normalisation and, if wanted, a dropout."""
     keras = tf.keras
-    tf.keras.utils.set_random_seed(7)
+    keras.utils.set_random_seed(7)
     regularizer = keras.regularizers.L2(0.01)
     return keras.Sequential(
         [
             keras.Input((8,)),
             keras.layers.Dense(6, activation="relu", kernel_regularizer=regularizer, name="first"),
             keras.layers.BatchNormalization(momentum=0.9, name="norm"),
+            *([keras.layers.Dropout(0.5, seed=11, name="dropout")] if dropout else []),
             keras.layers.Dense(3, kernel_regularizer=regularizer, name="second"),
         ]
     )
 
 
-def _write_dense(folder: Path) -> None:
-    tf.saved_model.save(Reusable(native_model(), tf.TensorSpec([None, 8], tf.float32)), str(folder))
+_dense = functools.partial(_dense_model, dropout=True)
+_normalized = functools.partial(_dense_model, dropout=False)
 
 
-def _write_dropout(folder: Path) -> None:
-    keras = tf.keras
-    keras.utils.set_random_seed(3)
-    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(5), keras.layers.Dropout(0.5)])
-    tf.saved_model.save(Reusable(model, tf.TensorSpec([None, 8], tf.float32)), str(folder))
+def _keras2() -> Any:
+    layers = tf.keras.layers
+    return tf.keras.Sequential([layers.Input((3,)), layers.Dense(2), layers.BatchNormalization()])
 
 
 class _TextEmbedding(tf.train.Checkpoint):
@@ -300,9 +306,38 @@ def _face_features() -> Path:
 
 
 SAMPLES = [
-    Sample("dense", _write_dense, floats(8), call_with_training, trainable=6, others=2, losses=2),
-    Sample("dropout", _write_dropout, floats(8), call_with_training, trainable=2, deterministic=False, others=-1),
-    Sample("text", _write_text, tf.constant(["good movie", "bad", "day", "a good day"]), call, trainable=1, others=1),
+    Sample(
+        "dense",
+        _saves(lambda: Reusable(_dense(), tf.TensorSpec([None, 8], tf.float32))),
+        floats(8),
+        call_with_training,
+        native=_dense,
+        dropout=True,
+        trainable=6,
+        others=2 + IS_KERAS_3,  # Keras 3 keeps the seed in a variable
+        moving=2 + IS_KERAS_3,
+        losses=2,
+    ),
+    Sample(
+        "normalized",
+        _saves(lambda: Reusable(_normalized(), tf.TensorSpec([None, 8], tf.float32))),
+        floats(8),
+        call_with_training,
+        native=_normalized,
+        trainable=6,
+        others=2,
+        moving=2,
+        losses=2,
+    ),
+    Sample(
+        "text",
+        _write_text,
+        tf.constant(["good movie", "bad", "day", "a good day"]),
+        call,
+        xla=False,
+        trainable=1,
+        others=1,
+    ),
     Sample(
         "dicts",
         _saves(_Dicts),
@@ -329,8 +364,10 @@ SAMPLES = [
         _copies(DATA / "saved_models" / "keras2"),
         floats(3),
         call_with_training,
+        native=_keras2,
         trainable=4,
         others=2,
+        moving=2,
     ),
     Sample(
         "keras3_exported",
@@ -365,16 +402,18 @@ SAMPLES = [
         tf.constant(["def f(x):\n  return x\n", "int main() { return 0; }", "SELECT * FROM t;", "fn main() {}"]),
         lambda obj, inputs, training: obj.signatures["classification"](inputs=inputs)["scores"],
         options={"signature": "classification", "output_key": "scores"},
+        xla=False,
         trains=False,
-        others=-1,
+        others=10,
     ),
     Sample(
         "face_features",
         lambda folder: _copies(_face_features())(folder),
         tf.constant(np.random.default_rng(5).uniform(0, 1, (BATCH, 64, 64, 3)), tf.float32),
         call_with_training,
-        trainable=-1,
-        others=-1,
+        trainable=50,
+        others=28,
+        moving=28,
         losses=2,
         noise=1e-4,  # the loaded object's own eager and graph steps differ by as much: 8 convolutions, batch of 4
     ),

@@ -27,10 +27,10 @@ def test_symbolic_call_gives_dtypes_and_shapes_of_the_real_one(sample, make_laye
     symbolic = layer(symbolic_inputs(sample))
     for one, other in zip(tf.nest.flatten(symbolic), real, strict=True):
         assert tf.as_dtype(one.dtype) == other.dtype
-        assert tf.TensorShape(one.shape).is_compatible_with(other.shape)
+        assert tuple(one.shape) == (None, *other.shape[1:])
 
 
-@pytest.mark.samples(lambda sample: sample.name in ("dense", "dropout", "face_features"))
+@pytest.mark.samples(lambda sample: sample.name in ("dense", "normalized", "face_features"))
 def test_training_mode_reaches_the_model_only_while_trainable(sample, path, make_layer):
     layer = make_layer(trainable=True)
     inference = sample.direct(hub.load(path), sample.inputs, False)
@@ -42,11 +42,9 @@ def test_training_mode_reaches_the_model_only_while_trainable(sample, path, make
 
 def test_weights_are_those_of_the_model(sample, make_layer):
     layer = make_layer(trainable=sample.trains)
-    if sample.trainable >= 0:
-        assert len(layer.trainable_weights) == (sample.trainable if sample.trains else 0)
-    if sample.others >= 0:
-        assert len(layer.non_trainable_weights) == sample.others
-    assert len(layer.losses) == sample.losses or not sample.trains
+    assert len(layer.trainable_weights) == sample.trainable
+    assert len(layer.non_trainable_weights) == sample.others
+    assert len(layer.losses) == sample.losses
     names = [weight.path if IS_KERAS_3 else weight.name for weight in layer.weights]
     assert len(set(names)) == len(names)
 
@@ -60,4 +58,5 @@ def test_python_list_is_one_tensor(sample, make_layer):
 @pytest.mark.samples(lambda sample: sample.single_input and not sample.ragged)
 def test_array_is_one_tensor(sample, make_layer):
     layer = make_layer()
-    assert_equal(layer(sample.inputs.numpy()), layer(sample.inputs))
+    array = sample.inputs.numpy()
+    assert_equal(layer(array.astype("float64") if array.dtype.kind == "f" else array), layer(sample.inputs))

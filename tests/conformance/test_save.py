@@ -10,7 +10,16 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-from tests.conformance.build import apply_state, build, data, keras, starts_trainable, values
+from tests.conformance.build import (
+    apply_state,
+    assert_same_values,
+    assert_same_weights,
+    build,
+    data,
+    keras,
+    starts_trainable,
+    values,
+)
 from tests.conformance.models import IS_KERAS_3
 
 
@@ -37,26 +46,49 @@ def _assert_same_predictions(sample, one, other):
     np.testing.assert_allclose(np.asarray(one(sample.inputs)), np.asarray(other(sample.inputs)), rtol=1e-6, atol=1e-6)
 
 
+def _hub_layer(model):
+    return next(layer for layer in model.layers if isinstance(layer, hub.KerasLayer))
+
+
+def _assert_is_restored(sample, trained, again):
+    model, layer = trained
+    restored = _hub_layer(again)
+    assert restored.trainable == layer.trainable
+    assert len(restored.trainable_weights) == len(layer.trainable_weights)
+    assert_same_weights(restored, layer)
+    _assert_same_predictions(sample, again, model)
+
+
 def test_keras_file_restores_the_trained_model(sample, trained, tmp_path):
     model, _ = trained
     model.save(tmp_path / "model.keras")
-    _assert_same_predictions(sample, model, _load_keras_file(tmp_path / "model.keras"))
+    _assert_is_restored(sample, trained, _load_keras_file(tmp_path / "model.keras"))
 
 
-def test_weights_file_restores_into_a_new_model(sample, trained, composition, make_layer, tmp_path):
+@pytest.fixture
+def fresh(sample, composition, make_layer):
+    """A model like the trained one with the published values, and nothing of it trainable."""
+    return build(sample, make_layer(), composition)
+
+
+def _assert_has_the_values(sample, trained, fresh):
+    model, layer = trained
+    assert_same_values(_hub_layer(fresh).weights, layer.weights)
+    _assert_same_predictions(sample, fresh, model)
+
+
+def test_weights_file_restores_into_a_new_model(sample, trained, fresh, tmp_path):
     model, _ = trained
     model.save_weights(str(tmp_path / "model.weights.h5"))
-    fresh = build(sample, make_layer(), composition)
     fresh.load_weights(str(tmp_path / "model.weights.h5"))
-    _assert_same_predictions(sample, model, fresh)
+    _assert_has_the_values(sample, trained, fresh)
 
 
-def test_checkpoint_restores_into_a_new_model(sample, trained, composition, make_layer, tmp_path):
+def test_checkpoint_restores_into_a_new_model(sample, trained, fresh, tmp_path):
     model, _ = trained
     saved = tf.train.Checkpoint(model=model).save(str(tmp_path / "checkpoint"))
-    fresh = build(sample, make_layer(), composition)
     tf.train.Checkpoint(model=fresh).restore(saved).expect_partial()
-    _assert_same_predictions(sample, model, fresh)
+    _assert_has_the_values(sample, trained, fresh)
 
 
 @pytest.mark.samples.with_args(_keras_knows_that_it_is_ragged)
@@ -97,20 +129,33 @@ def test_reexport_of_the_resolved_object_has_the_trained_values(
 
 
 def test_config_makes_an_equal_layer(sample, make_layer):
-    layer = make_layer()
+    layer = make_layer(trainable=sample.trains)
     again = hub.KerasLayer.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     for a, b in zip(tf.nest.flatten(layer(sample.inputs)), tf.nest.flatten(again(sample.inputs)), strict=True):
         np.testing.assert_allclose(a, b) if a.dtype.is_floating else np.testing.assert_array_equal(a, b)
+    assert len(again.trainable_weights) == len(layer.trainable_weights)
 
 
 @pytest.mark.samples.with_args(_keras_knows_that_it_is_ragged)
 def test_clone_has_the_published_values(sample, make_layer):
-    layer = make_layer()
+    layer, published = make_layer(), make_layer()
     model = build(sample, layer, "functional")
+    _shift(layer)
+    shifted = values(layer.weights)
     clone = keras.models.clone_model(model)
-    _assert_same_predictions(sample, model, clone)
-    assert not set(map(id, values(clone.weights))) & set(map(id, values(model.weights)))
+    assert_same_values(_hub_layer(clone).weights, published.weights)
+    _assert_same_predictions(sample, clone, build(sample, published, "functional"))
+    _shift(_hub_layer(clone))
+    _shift(_hub_layer(clone))
+    assert_same_values(layer.weights, shifted)
+
+
+def _shift(layer):
+    """Gives each number that a layer holds another value."""
+    for variable in layer.weights:
+        if values([variable])[0].dtype.kind == "f":
+            variable.assign(variable + 1.0)
 
 
 @pytest.mark.parametrize(
@@ -118,20 +163,18 @@ def test_clone_has_the_published_values(sample, make_layer):
 )
 def test_copy_of_a_layer_keeps_trained_values_and_is_independent(sample, make_layer, copier):
     layer = make_layer(trainable=sample.trains)
-    if sample.trains:
-        variable = layer.trainable_weights[0]
-        variable.assign(variable + 1)
+    _shift(layer)
     again = copier(layer)
-    for a, b in zip(values(layer.weights), values(again.weights), strict=True):
-        np.testing.assert_array_equal(a, b)
-    if sample.trains:
-        layer.trainable_weights[0].assign(layer.trainable_weights[0] * 0)
-        assert np.any(values(again.trainable_weights)[0] != 0)
+    assert len(again.trainable_weights) == len(layer.trainable_weights)
+    assert_same_weights(again, layer)
+    shifted = values(layer.weights)
+    _shift(again)
+    assert_same_values(layer.weights, shifted)
 
 
-def test_pickled_model_predicts_the_same(sample, trained):
+def test_pickled_model_is_the_trained_one(sample, trained):
     model, _ = trained
-    _assert_same_predictions(sample, model, pickle.loads(pickle.dumps(model)))
+    _assert_is_restored(sample, trained, pickle.loads(pickle.dumps(model)))
 
 
 @pytest.mark.samples(lambda sample: sample.name in ("dense", "text", "tf1_hub", "keras3_exported", "keras2_saved"))
