@@ -222,5 +222,54 @@ def test_inspect_fits_the_terminal_and_cuts_nothing(columns: int, model: str) ->
     assert sorted("".join(shown.split())) == sorted("".join(plain.split()))
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("model", ["saved_models/keras2_compiled", "saved_models/estimator", "tf1_hub/rich"])
+def test_tree_fits_the_terminal_and_cuts_nothing(columns: int, model: str) -> None:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", at_terminal(columns, "--tree", DATA / model)).splitlines()
+    _, plain, _ = run("--tree", DATA / model)
+    assert max(map(len, shown)) <= columns < max(map(len, plain.splitlines()))
+    for letter in "├└":
+        assert "".join(shown).count(letter) == plain.count(letter)
+    drawing = str.maketrans("", "", "│ \n")
+    assert "".join(shown).translate(drawing) == plain.translate(drawing)
+
+
+def test_tree_stays_whole_where_a_line_is_too_long_for_the_terminal() -> None:
+    shown = at_terminal(30, "--tree", MODULE).splitlines()
+    start = shown.index("├─ table  resource")
+    assert shown[start:][:9] == [
+        "├─ table  resource",
+        "│  │  tf.StaticHashTable",
+        "│  └─ _initializer  object",
+        "│     └─ _filename  asset",
+        "│           words.txt",
+        "├─ embedding  variable",
+        "│     embedding float32[4, 2],",
+        "│     trainable",
+        "├─ scale  variable scale",
+    ]
+
+
+def test_inspect_refuses_a_tree_as_json() -> None:
+    code, out, err = run("--tree", "--json", MODULE)
+    assert (code, out) == (2, "")
+    assert "leave out --tree" in err
+
+
+def test_inspect_prints_numbers_that_json_lacks_as_text(tmp_path: Path) -> None:
+    model = schema.parse("tensorflow.SavedModel", (MODULE / "saved_model.pb").read_bytes())
+    objects = model.meta_graphs[0].object_graph_def
+    (node,) = {child.node_id for child in objects.nodes[0].children if child.local_name == "__call__"}
+    spec = {
+        pair.key: pair.value for pair in objects.nodes[node].function.function_spec.fullargspec.named_tuple_value.values
+    }
+    spec["defaults"].tuple_value.values.add().float64_value = float("-inf")
+    (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
+    code, out, _ = run("--json", tmp_path)
+    value = json.loads(out, parse_constant=pytest.fail)
+    assert code == 0
+    assert value["meta_graphs"][0]["functions"][0]["parameters"][-1]["default"] == "-inf"
+
+
 def test_inspect_uses_colours_at_a_terminal_only() -> None:
     assert "\x1b[1m" in at_terminal(80, MODULE)

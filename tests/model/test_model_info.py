@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +124,42 @@ def test_missing_files_names_an_asset_that_no_filesystem_can_hold(tmp_path: Path
     model.meta_graphs[0].asset_file_def[0].filename = "x" * 300
     (folder / "saved_model.pb").write_bytes(model.SerializeToString())
     assert model_info.missing_files(folder) == ("assets/" + "x" * 300,)
+
+
+@pytest.mark.parametrize("name", ["variables/variables.index", SHARD, "assets/words.txt"])
+@pytest.mark.parametrize("tell", [model_info.describe, model_info.missing_files])
+def test_describe_says_why_a_file_cannot_be_read(tell: Callable[[Path], object], name: str, tmp_path: Path) -> None:
+    folder = copy("saved_models/module", tmp_path)
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder / name)
+    with pytest.raises(FormatError, match="cannot be read: Too many levels of symbolic links") as caught:
+        tell(folder)
+    assert caught.value.path == str(folder / name)
+
+
+def test_describe_says_which_file_without_a_role_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy("saved_models/module", tmp_path)
+    (folder / "notes").touch()
+    real = Path.is_file
+
+    def refuse(path: Path) -> bool:
+        if path.name == "notes":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(FormatError, match="cannot be read: Permission denied") as caught:
+        model_info.describe(folder)
+    assert caught.value.path == str(folder / "notes")
+
+
+def test_missing_files_names_a_file_below_what_is_no_folder(tmp_path: Path) -> None:
+    folder = copy("saved_models/module", tmp_path)
+    shutil.rmtree(folder / "assets")
+    (folder / "assets").touch()
+    assert model_info.missing_files(folder) == ("assets/words.txt",)
 
 
 def test_missing_files_names_all_that_is_missing(tmp_path: Path) -> None:

@@ -107,9 +107,37 @@ def test_findings_depend_on_where_an_op_prints(op: str, attribute: str, value: s
     assert [reach for _, reach, _ in found(f"graph_def {{ {node('n', op, attr=attr)} }}")] == expected
 
 
+@pytest.mark.parametrize(
+    ("op", "attribute", "value", "reach"),
+    [
+        ("FixedUnigramCandidateSampler", "vocab_file", 's: "/etc/passwd"', "files"),
+        ("Skipgram", "filename", 's: "/etc/passwd"', "files"),
+        ("CalibrationStatisticsSaver", "output_file_path", 's: "/tmp/out"', "files"),
+        ("DecodeProtoV2", "descriptor_source", 's: "/etc/passwd"', "files"),
+        ("EncodeProto", "descriptor_source", 's: "/etc/passwd"', "files"),
+        ("FixedUnigramCandidateSampler", "vocab_file", 's: ""', None),
+        ("FixedUnigramCandidateSampler", "other", 's: "text"', None),
+        ("DecodeProtoV2", "descriptor_source", 's: "local://"', None),
+        ("EncodeProto", "descriptor_source", 's: "bytes://abc"', None),
+        # A function may leave the value to those who call it.
+        ("FixedUnigramCandidateSampler", "vocab_file", 'placeholder: "file"', "files"),
+        ("PrintV2", "output_stream", 'placeholder: "stream"', "files"),
+        ("DebugIdentityV3", "debug_urls", 'placeholder: "urls"', "network"),
+    ],
+)
+def test_findings_look_at_attributes_that_name_files(op: str, attribute: str, value: str, reach: str | None) -> None:
+    attr = f'attr {{ key: "{attribute}" value {{ {value} }} }}'
+    expected = [] if reach is None else [(op, reach, "f")]
+    assert found(f"graph_def {{ library {{ {function('f', '', node('n', op, attr=attr))} }} }}") == expected
+
+
+def text_constant(name: str, text: str) -> str:
+    return node(name, "Const", attr=f'attr {{ key: "value" value {{ tensor {{ string_val: "{text}" }} }} }}')
+
+
 @pytest.mark.parametrize(("text", "expected"), [("", []), ("/tmp/cache", ["files"])])
 def test_findings_take_a_cache_without_a_file_for_one_in_memory(text: str, expected: list[str]) -> None:
-    name = node("name", "Const", attr=f'attr {{ key: "value" value {{ tensor {{ string_val: "{text}" }} }} }}')
+    name = text_constant("name", text)
     cache = node("cache", "CacheDatasetV2", "data", "name")
     assert [reach for _, reach, _ in found(f"graph_def {{ {name} {cache} }}")] == expected
 
@@ -118,10 +146,68 @@ ASSET = 'asset_file_def { filename: "words.txt" tensor_info { name: "asset:0" } 
 READ = node("read", "ReadFile", "same")
 
 
+SIGNATURE = 'signature_def { key: "f" value { outputs { key: "y" value { name: "read:0" } } } } '
+READS = [("ReadFile", "files", "")]
+
+
+def initializing(collection: str = "table_initializer", name: str = "read") -> str:
+    return f'collection_def {{ key: "{collection}" value {{ node_list {{ value: "{name}" }} }} }} '
+
+
+@pytest.mark.parametrize("collection", ["saved_model_main_op", "legacy_init_op", "table_initializer"])
 @pytest.mark.parametrize("op", ["Const", "Placeholder", "Identity"])
-def test_findings_leave_out_the_models_own_assets(op: str) -> None:
-    asset, same = node("asset", op), node("same", "Identity", "asset:0")
-    assert found(f"{ASSET} graph_def {{ {asset} {same} {READ} }}") == []
+def test_findings_leave_out_assets_that_are_read_when_the_model_is_loaded(op: str, collection: str) -> None:
+    graph = f"graph_def {{ {node('asset', op)} {node('same', 'Identity', 'asset:0')} {READ} }}"
+    assert found(ASSET + initializing(collection) + graph) == []
+    assert found(ASSET + initializing(collection) + SIGNATURE.replace("read", "x") + graph) == []
+
+
+@pytest.mark.parametrize(
+    ("asset", "expected"),
+    [
+        (text_constant("asset", "/etc/passwd"), READS),
+        (text_constant("asset", "words.txt"), READS),
+        (node("asset", "Const", attr='attr { key: "value" value { tensor { tensor_content: "x" } } }'), READS),
+        (node("asset", "Identity", "other"), READS),
+        (node("asset", "PlaceholderWithDefault", "other"), READS),
+        (text_constant("asset", ""), []),
+        (text_constant("asset", "SAVEDMODEL-ASSET"), []),
+        (node("asset", "Placeholder"), []),
+    ],
+)
+def test_findings_name_an_op_that_reads_what_stands_for_an_asset_when_the_model_is_called(
+    asset: str, expected: list[object]
+) -> None:
+    graph = f"graph_def {{ {asset} {node('same', 'Identity', 'asset:0')} {READ} }}"
+    assert found(ASSET + SIGNATURE + graph) == expected
+    assert found(ASSET + SIGNATURE + initializing() + graph) == expected
+    assert found(ASSET + graph) == expected
+    assert found(ASSET + initializing("update_ops") + graph) == expected
+
+
+def test_findings_name_an_op_that_restoring_runs_on_what_stands_for_an_asset() -> None:
+    graph = f"graph_def {{ {node('asset', 'Const')} {node('same', 'Identity', 'asset:0')} {READ} }}"
+    saver = 'saver_def { restore_op_name: "read" }'
+    assert found(ASSET + SIGNATURE.replace("read", "x") + initializing() + saver + graph) == READS
+
+
+def test_findings_name_an_op_that_reads_what_a_caller_gives_in_place_of_an_asset() -> None:
+    inputs = 'signature_def { key: "f" value { inputs { key: "x" value { name: "asset:0" } } } }'
+    graph = f"graph_def {{ {node('asset', 'Placeholder')} {node('same', 'Identity', 'asset:0')} {READ} }}"
+    assert found(ASSET + inputs + graph) == READS
+
+
+def test_findings_follow_no_output_but_that_of_the_asset() -> None:
+    graph = f"graph_def {{ {node('asset', 'Unpack', 'x')} {node('same', 'Identity', 'asset:1')} {READ} }}"
+    assert found(ASSET + initializing() + graph) == READS
+
+
+def test_findings_know_that_the_older_list_of_assets_is_read_without_the_newer_alone() -> None:
+    graph = f"graph_def {{ {node('asset', 'Const')} {node('same', 'Identity', 'asset:0')} {READ} }}"
+    packed = ASSET.replace("asset_file_def", "[type.googleapis.com/tensorflow.AssetFileDef]")
+    older = f'collection_def {{ key: "saved_model_assets" value {{ any_list {{ value {{ {packed} }} }} }} }} '
+    assert found(older + initializing() + graph) == []
+    assert found(ASSET.replace("asset:0", "other:0") + older + initializing() + graph) == READS
 
 
 @pytest.mark.parametrize(
@@ -133,23 +219,67 @@ def test_findings_leave_out_the_models_own_assets(op: str) -> None:
     ],
 )
 def test_findings_name_an_op_that_may_read_something_else(change: str) -> None:
-    assert found(f"{ASSET} graph_def {{ {node('asset', 'Const')} {change} {READ} }}") == [("ReadFile", "files", "")]
+    assert found(f"{ASSET} {initializing()} graph_def {{ {node('asset', 'Const')} {change} {READ} }}") == READS
+
+
+CALLS = f"""{ASSET} object_graph_def {{}} graph_def {{
+  {node("asset", "Placeholder")} {node("v", "VarHandleOp")} {node("set", "AssignVariableOp", "v", "asset")}
+  {node("get", "ReadVariableOp", "v")} {node("call", "StatefulPartitionedCall", "x", "get", attr=calling("outer"))}
+  library {{
+    {function("outer", "x path", node("inner_call", "inner", "path"))}
+    {function("inner", "path", node("read", "ReadFile", "path"))}
+  }} }}"""
+INNER = [("ReadFile", "files", "inner")]
+PASSING = calling("outer").replace('"outer"', f'"outer" {calling("inner")}')
+"""Calls a function, and passes another one to it."""
 
 
 def test_findings_follow_assets_through_variables_and_calls() -> None:
-    text = f"""{ASSET} graph_def {{
-      {node("asset", "Placeholder")} {node("v", "VarHandleOp")} {node("set", "AssignVariableOp", "v", "asset")}
-      {node("get", "ReadVariableOp", "v")} {node("call", "StatefulPartitionedCall", "x", "get", attr=calling("outer"))}
-      library {{
-        {function("outer", "x path", node("inner_call", "inner", "path"))}
-        {function("inner", "path", node("read", "ReadFile", "path"))}
-      }} }}"""
-    assert found(text) == []
-    assert found(text.replace("input: 'v' input: 'asset'", "input: 'v' input: 'x'")) == [("ReadFile", "files", "inner")]
-    other_caller = node("second", "inner", "x")
-    assert found(text.replace("library {", f"{other_caller} library {{")) == [("ReadFile", "files", "inner")]
-    reassigned = node("again", "AssignVariableOp", "v", "x")
-    assert found(text.replace("library {", f"{reassigned} library {{")) == [("ReadFile", "files", "inner")]
+    assert found(CALLS) == []
+    assert found(CALLS.replace("input: 'v' input: 'asset'", "input: 'v' input: 'x'")) == INNER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        node("second", "inner", "x"),
+        node("second", "Unknown", attr=calling("inner")),
+        node("second", "outer", "x", "get", attr=calling("inner")),
+        node("second", "StatefulPartitionedCall", "get", "get", attr=PASSING),
+        node("again", "AssignVariableOp", "v", "x"),
+        node("again", "ResourceScatterUpdate", "v", "x", "x"),
+        node("again", "StatefulPartitionedCall", "x", "v", attr=calling("outer")),
+        node("alias", "VarHandleOp", attr='attr { key: "shared_name" value { s: "v" } }'),
+    ],
+)
+def test_findings_follow_no_asset_that_may_be_replaced_on_its_way(other: str) -> None:
+    assert found(CALLS.replace("library {", f"{other} library {{")) == INNER
+
+
+def test_findings_follow_no_asset_into_functions_that_others_feed() -> None:
+    gradient = 'gradient { function_name: "outer" gradient_func: "inner" }'
+    assert found(CALLS.replace("library {", f"library {{ {gradient}")) == INNER
+    handle = function("other", "", node("v", "VarHandleOp"))
+    assert found(CALLS.replace("library {", f"library {{ {handle}")) == INNER
+    noted = calling("inner").replace('"f"', '"_f"')  # such an attribute calls nothing
+    call = node("noted", "StatefulPartitionedCall", "get", attr=noted) + node("second", "inner", "x")
+    assert found(CALLS.replace("library {", f"{call} library {{")) == INNER
+
+
+def test_findings_follow_no_asset_into_loops() -> None:
+    assert found(CALLS.replace("StatefulPartitionedCall", "While")) == INNER
+
+
+def test_findings_follow_no_asset_into_variables_that_a_checkpoint_restores() -> None:
+    assert found(CALLS.replace("object_graph_def {}", "")) == INNER
+    variable = 'collection_def { key: "variables" value { bytes_list { value: "" } } }'
+    assert found(CALLS + variable) == INNER
+
+
+def test_findings_take_a_function_named_like_an_op_for_what_it_is() -> None:
+    graph = f"graph_def {{ {node('asset', 'Placeholder')} {node('same', 'Identity', 'asset')} {READ} "
+    assert found(f"{ASSET} {graph} }}") == []
+    assert found(f"{ASSET} {graph} library {{ {function('Identity', 'x')} }} }}") == READS
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("asset {}", []), ("constant {}", [("ReadFile", "files", "init")])])
@@ -203,6 +333,23 @@ def test_findings_name_checkpoints_that_are_read_when_the_model_is_loaded(collec
 def test_findings_name_checkpoints_that_an_object_writes() -> None:
     callable_saver = 'object_graph_def { concrete_functions { key: "saver" value {} } }'
     assert ("SaveV2", "files", "saver") in found(SAVER + callable_saver)
+
+
+def test_findings_name_checkpoints_that_restoring_writes() -> None:
+    assert found(SAVER.replace("'prefix' attr", "'prefix' input: 'x' attr")) == []
+    written = SAVER.replace(node("restore", "RestoreV2", "prefix"), node("restore", "RestoreV2", "prefix", "^save"))
+    assert ("SaveV2", "files", "saver") in found(written)
+
+
+def test_findings_look_into_functions_that_a_crafted_one_makes_look_unused() -> None:
+    crafted = function("crafted", "", node("k", "PartitionedCall"))
+    gradient = 'gradient { function_name: "x" gradient_func: "crafted" }'
+    outer = function("outer", "", node("call", "PartitionedCall", attr=calling("saver")))
+    used = node("y", "StatefulPartitionedCall", attr=calling("outer"))
+    text = SAVER.replace(node("y", "Identity", "x"), used).replace(
+        "library {", f"library {{ {crafted} {gradient} {outer}"
+    )
+    assert ("SaveV2", "files", "saver") in found(text)
 
 
 def test_findings_name_checkpoints_inside_of_gradients() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import op_def_pb2
+from tensorflow.python.client import pywrap_tf_session
 
 import rehub as hub
 from rehub.errors import PolicyError
+from rehub.formats import schema
+from rehub.model.op_policy import findings
+from rehub.model.program import Program
 
 
 class Writer(tf.Module):
@@ -64,3 +71,92 @@ def test_load_refuses_no_model_that_reads_only_its_own_files(
         for path in (lookup, tf1_hub, half_plus_two):
             hub.load(path)
         hub.load(two_graphs, tags=["serve"])
+
+
+def graph_with_asset(folder: Path) -> Path:
+    """A model of TensorFlow 1 that gives the content of a file in its assets."""
+    v1 = tf.compat.v1
+    (folder / "words.txt").write_text("words")
+    with tf.Graph().as_default(), v1.Session() as session:
+        asset = tf.constant(str(folder / "words.txt"), name="asset")
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
+        path = v1.get_variable("path", initializer=asset, use_resource=True)
+        x = v1.placeholder(tf.float32, [None], name="x")
+        outputs = {"asset": tf.io.read_file(asset), "variable": tf.io.read_file(path)}
+        session.run(path.initializer)
+        builder = v1.saved_model.Builder(str(folder / "model"))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {name: v1.saved_model.predict_signature_def({"x": x}, {"y": y}) for name, y in outputs.items()},
+            assets_collection=[asset],
+        )
+        builder.save()
+    return folder / "model"
+
+
+def rewrite(model: Path, signature: str, path: str) -> None:
+    """Keeps one signature, and lets the tensor of the asset hold another path; takes away what restores variables."""
+    file = model / "saved_model.pb"
+    message = schema.parse("tensorflow.SavedModel", file.read_bytes())
+    (graph,) = message.meta_graphs
+    for name in set(graph.signature_def) - {signature}:
+        del graph.signature_def[name]
+    nodes = [node for node in graph.graph_def.node if not node.name.startswith("save/")]
+    for node in nodes:
+        if node.name == "asset":
+            node.attr["value"].tensor.string_val[:] = [path.encode()]
+    del graph.graph_def.node[:]
+    graph.graph_def.node.extend(nodes)
+    graph.ClearField("saver_def")
+    file.write_bytes(message.SerializeToString())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [("asset", b"secret"), ("variable", b"words")],  # what TensorFlow reads: no asset of the model
+)
+def test_load_refuses_a_graph_that_calls_any_file_its_asset(tmp_path: Path, signature: str, expected: bytes) -> None:
+    model = graph_with_asset(tmp_path)
+    (tmp_path / "secret").write_text("secret")
+    rewrite(model, signature, str(tmp_path / "secret"))
+    with hub.settings(op_policy="allow"):
+        assert hub.load(model).signatures[signature](tf.zeros([1]))["y"].numpy() == expected
+    with hub.settings(op_policy="refuse"), pytest.raises(PolicyError, match="ReadFile"):
+        hub.load(model)
+
+
+_NAMES_A_FILE = re.compile(
+    "(^|_)(file|filenames?|paths?|url|urls|uri|dir|directory|logdir|address|descriptor_source)(_|$)"
+)
+
+
+def _op_list() -> Iterator[op_def_pb2.OpDef]:
+    listing = op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+    yield from listing.op
+
+
+def test_findings_know_all_ops_that_take_the_name_of_a_file() -> None:
+    texts = ("string", "list(string)")
+    unknown, known = [], 0
+    for op in _op_list():
+        attributes = [a for a in op.attr if a.type in texts and _NAMES_A_FILE.search(a.name)]
+        inputs = [i for i in op.input_arg if i.type == tf.string.as_datatype_enum and _NAMES_A_FILE.search(i.name)]
+        if not attributes and not inputs:
+            continue
+        graph = schema.message("tensorflow.MetaGraphDef")()
+        node = graph.graph_def.node.add(name="node", op=op.name)
+        for attribute in attributes:
+            value = node.attr[attribute.name]
+            if attribute.type == "string":
+                value.s = b"/tmp/file"
+            else:
+                value.list.s.append(b"file:///tmp/file")
+        graph.signature_def["call"].outputs["y"].name = "node:0"
+        if findings(Program(graph)):
+            known += 1
+        else:
+            unknown.append(op.name)
+    assert unknown == []
+    assert known > 40

@@ -176,6 +176,8 @@ def _check_references(graph: Any) -> None:
 def asset_messages(graph: Any) -> Iterator[Any]:
     """Yields an ``AssetFileDef`` for each file that a ``MetaGraphDef`` reads."""
     yield from graph.asset_file_def
+    if graph.asset_file_def:
+        return  # TensorFlow looks no further
     # The TF1 Hub format, and SavedModels of early TF1 releases.
     for packed in collection(graph, "saved_model_assets").any_list.value:
         yield _parse_part("tensorflow.AssetFileDef", packed.value, "an asset")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import math
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ from rehub.signature import Signature
 Format = Literal["tf1_hub", "saved_model_1", "saved_model_2"]
 
 _INDEX = "variables/variables.index"
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _KERAS_3_LAYER = frozenset({"_losses", "_loss_ids", "_losses_override"})
 
 
@@ -95,7 +98,10 @@ class ModelInfo:
         return tuple(graph.tags for graph in self.meta_graphs)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the same as dicts, lists, texts and numbers, for `json.dumps`."""
+        """Returns the same as dicts, lists, texts and numbers, for `json.dumps`.
+
+        Numbers that JSON lacks are texts: ``inf``, ``-inf`` and ``nan``.
+        """
         value = _plain(self)
         assert isinstance(value, dict)
         return value
@@ -105,7 +111,7 @@ def describe(folder: Path) -> ModelInfo:
     """Tells what a model folder is, without loading it.
 
     Raises:
-        FormatError: If it holds no SavedModel, or a damaged one.
+        FormatError: If it holds no SavedModel, or a damaged one, or its files cannot be read.
     """
     path = saved_model.find(folder)
     if path is None:
@@ -124,7 +130,7 @@ def describe(folder: Path) -> ModelInfo:
         _format(folder, meta_graphs),
         keras,
         tuple(graphs),
-        sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        _size_bytes(folder),
         _missing(folder, meta_graphs, checkpoint),
     )
 
@@ -204,9 +210,22 @@ def _format(folder: Path, meta_graphs: tuple[MetaGraph, ...]) -> Format:
 def _is_whole(path: Path, size_bytes: int) -> bool:
     try:
         status = path.stat()
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise _unreadable(path, error) from error
     return stat.S_ISREG(status.st_mode) and status.st_size >= size_bytes
+
+
+def _size_bytes(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    except OSError as error:
+        raise _unreadable(Path(error.filename or folder), error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> FormatError:
+    return FormatError(f"'{path}' cannot be read: {error.strerror}.", hint="Check its permissions.", path=str(path))
 
 
 def _plain(value: Any) -> Any:
@@ -218,4 +237,5 @@ def _plain(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    is_text = isinstance(value, Path) or (isinstance(value, float) and not math.isfinite(value))
+    return str(value) if is_text else value

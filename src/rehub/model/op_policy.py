@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from rehub.model.op_packages import OpPackage, core_ops, package_of
-from rehub.model.program import CHECKPOINT_OPS, Body, Program
+from rehub.model.own_assets import OwnAssets, texts_of
+from rehub.model.program import CHECKPOINT_OPS, Body, Program, data_inputs, node_of
 
 Reach = Literal["files", "network", "processes", "python"]
 
@@ -37,6 +39,7 @@ _FILES: Mapping[str, tuple[int, ...]] = {
     "LoadAndRemapMatrix": (0,),
     **dict.fromkeys(
         (
+            "CalibrationStatisticsSaver",
             "CreateSummaryDbWriter",
             "CreateSummaryFileWriter",
             "DatasetToTFRecord",
@@ -55,6 +58,7 @@ _FILES: Mapping[str, tuple[int, ...]] = {
             "RecordInput",
             "SaveDataset",
             "SaveDatasetV2",
+            "Skipgram",
             "SnapshotChunkDataset",
             "SnapshotDataset",
             "SnapshotDatasetReader",
@@ -98,6 +102,15 @@ _OTHERS: Mapping[str, Reach] = {
 
 _CACHES = frozenset({"CacheDataset", "CacheDatasetV2"})
 """Ops that write files, unless the name of the file is empty."""
+
+_PROTO_FILE = ("descriptor_source", re.compile(rb"(?!local://\Z|bytes://).", re.DOTALL))
+_BY_ATTRIBUTE: Mapping[str, tuple[str, re.Pattern[bytes]]] = {
+    "DecodeProtoV2": _PROTO_FILE,
+    "EncodeProto": _PROTO_FILE,
+    "FixedUnigramCandidateSampler": ("vocab_file", re.compile(b".", re.DOTALL)),
+    "PrintV2": ("output_stream", re.compile(b"file:")),
+}
+"""Ops that touch files when an attribute begins in a certain way."""
 
 _NETWORK_PREFIXES = ("Bigtable", "Horovod", "Reverb")
 _FILE_SUFFIXES = ("FromFileSystem", "OnFile", "ToFileSystem")
@@ -172,9 +185,10 @@ def custom_ops(counts: Mapping[str, int]) -> tuple[CustomOp, ...]:
 def findings(program: Program) -> tuple[Finding, ...]:
     """Returns what reaches out of the model: one for each type of op in each function, in their order."""
     found: dict[tuple[str, str], Finding] = {}
+    assets = OwnAssets(program)
     for body in program.bodies:
         for node in body.nodes.values():
-            reach = _reach(program, body, node)
+            reach = _reach(assets, body, node)
             if reach is None:
                 continue
             known = found.get((body.name, node.op))
@@ -186,29 +200,43 @@ def findings(program: Program) -> tuple[Finding, ...]:
     return tuple(found.values())
 
 
-def _reach(program: Program, body: Body, node: Any) -> Reach | None:
-    op = node.op
+def _reach(assets: OwnAssets, body: Body, node: Any) -> Reach | None:
+    op, program = node.op, assets.program
     if op in program.functions:
         return None
     if op in CHECKPOINT_OPS:
         return "files" if program.is_in_use(body, node) else None
     if op in _FILES:
         places = _FILES[op]
-        is_own = bool(places) and all(program.is_own_asset(body, node, place) for place in places)
+        is_own = bool(places) and all(assets.lead_to(body, node, place) for place in places)
         return None if is_own else "files"
     if op in _CACHES:
-        return None if _is_empty_text(body, node, 1) else "files"
-    if op == "PrintV2":
-        return "files" if node.attr["output_stream"].s.startswith(b"file:") else None
+        return None if _is_empty_text(program, body, node, 1) else "files"
+    if op in _BY_ATTRIBUTE:
+        attribute, pattern = _BY_ATTRIBUTE[op]
+        texts = _texts(node, attribute)
+        return "files" if texts is None or any(map(pattern.match, texts)) else None
     if op.startswith("Debug") and "debug_urls" in node.attr:
-        return _reach_of_urls(node.attr["debug_urls"].list.s)
+        return _reach_of_urls(_texts(node, "debug_urls"))
     return _OTHERS.get(op) or _reach_of_custom(op)
 
 
-def _reach_of_urls(urls: Any) -> Reach | None:
-    if not urls:
+def _texts(node: Any, attribute: str) -> Sequence[bytes] | None:
+    """The texts of an attribute; None in a function whose callers set it."""
+    value = node.attr.get(attribute)
+    if value is None:
+        return ()
+    if value.WhichOneof("value") == "placeholder":
         return None
-    return "files" if all(url.startswith(b"file:") for url in urls) else "network"
+    return [*value.list.s, value.s]
+
+
+def _reach_of_urls(urls: Sequence[bytes] | None) -> Reach | None:
+    if urls is None:
+        return "network"
+    if not any(urls):
+        return None
+    return "files" if all(url.startswith(b"file:") for url in urls if url) else "network"
 
 
 def _reach_of_custom(op: str) -> Reach | None:
@@ -222,11 +250,9 @@ def _reach_of_custom(op: str) -> Reach | None:
     return "files" if op.endswith(_FILE_SUFFIXES) else None
 
 
-def _is_empty_text(body: Body, node: Any, place: int) -> bool:
+def _is_empty_text(program: Program, body: Body, node: Any, place: int) -> bool:
     """Whether an input is a constant without any text."""
-    inputs = [name for name in node.input if not name.startswith("^")]
-    source = body.nodes.get(inputs[place].partition(":")[0]) if place < len(inputs) else None
-    if source is None or source.op != "Const":
-        return False
-    tensor = source.attr["value"].tensor
-    return not any(tensor.string_val) and not tensor.tensor_content
+    inputs = data_inputs(node)
+    source = body.nodes.get(node_of(inputs[place])) if place < len(inputs) else None
+    is_constant = source is not None and source.op == "Const" and source.op not in program.functions
+    return is_constant and not any(texts_of(source))
