@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 WINDOW, WORDS, DIMENSIONS = 5, 4000, 48
+TEXTS = tf.TensorSpec([None], tf.string, name="texts")
 _WORD = re.compile("[a-z]+")
 
 
@@ -74,7 +75,7 @@ class TextEmbedding(tf.train.Checkpoint):
         self.trainable_variables = [self.vectors]
         self.regularization_losses = [self.distance_from_published]
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
+    @tf.function(input_signature=[TEXTS])
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         """Embeds texts."""
         letters = tf.strings.regex_replace(tf.strings.lower(texts), "[^a-z]+", " ")
@@ -87,16 +88,21 @@ class TextEmbedding(tf.train.Checkpoint):
         """Keeps fine-tuning near what was learned from much text."""
         return 0.01 * tf.nn.l2_loss(self.vectors - self.published)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
-    def serve(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The signature for serving systems, which want names."""
-        return {"default": self(texts)}
-
 
 def export(words: list[str], vectors: np.ndarray, folder: Path) -> None:
-    """Writes a Reusable SavedModel; its vocabulary becomes one of its assets."""
+    """Writes a Reusable SavedModel with signatures for serving systems; its vocabulary becomes one of its assets."""
     with tempfile.TemporaryDirectory() as scratch:
         vocabulary = Path(scratch) / "vocabulary.txt"
         vocabulary.write_text("\n".join(words) + "\n", encoding="utf-8")
         embedding = TextEmbedding(vocabulary, vectors)
-        tf.saved_model.save(embedding, str(folder), signatures=embedding.serve)
+
+        @tf.function(input_signature=[TEXTS])
+        def embed(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"default": embedding(texts)}
+
+        @tf.function(input_signature=[TEXTS, tf.TensorSpec([None], tf.string, name="others")])
+        def cosine(texts: tf.Tensor, others: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"default": tf.reduce_sum(embedding(texts) * embedding(others), axis=-1)}
+
+        signatures = {"serving_default": embed, "cosine": cosine}
+        tf.saved_model.save(embedding, str(folder), signatures=signatures)

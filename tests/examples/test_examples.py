@@ -82,8 +82,8 @@ def test_image_classification_gains_by_the_last_blocks_and_loses_by_training_mod
 def test_reexport_keeps_answers_assets_signatures_and_losses(tmp_path: Path) -> None:
     rows = _run("reexport", folder=tmp_path)
 
-    published, newest = rows["published, version 1"], rows["the newest, 2"]
-    assert newest[:2] == published[:2] == ["vocabulary.txt", "serving_default"]
+    published, newest = rows["version 1"], rows["newest: 2"]
+    assert newest[:2] == published[:2] == ["vocabulary.txt", "serving_default, cosine"]
     assert float(published[2]) == 0
     assert float(newest[2]) > 0.01
     assert all(float(row[3]) < 1e-6 for row in rows.values())
