@@ -50,8 +50,9 @@ class Head(keras.layers.Layer):
 class Subclass(keras.Model):
     """A model that calls the layer in Python."""
 
-    def __init__(self, layer: Any, head: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, layer: Any, head: Any) -> None:
+        # Keras 3 traces subclassed models for a SavedModel, with inputs of their own dtype.
+        super().__init__(**({"dtype": layer.dtype} if IS_KERAS_3 else {}))
         self.layer = layer
         self.head = head
 
