@@ -7,6 +7,7 @@ the tensor of an asset gets what stands in the file: the path on the machine of 
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,9 +48,6 @@ class OwnAssets:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._variables = set(self._find_variables())
-        self._users, self._sources = self._find_users()
-        self._found = self._spread()
 
     def lead_to(self, body: Body, node: Any, place: int) -> bool:
         """Tells whether an input of a node is always such a path.
@@ -63,8 +61,13 @@ class OwnAssets:
         is_anytime = not self._is_fed(body.name, node)
         return place < len(inputs) and (body.name, node_of(inputs[place]), is_anytime) in self._found
 
-    def _spread(self) -> set[tuple[str, str, bool]]:
-        """All such values; each is told apart while the loader feeds assets (False), and at any time (True)."""
+    @functools.cached_property
+    def _found(self) -> set[tuple[str, str, bool]]:
+        """All such values; each is told apart while the loader feeds assets (False), and at any time (True).
+
+        Found when first asked for: most programs name no file.
+        """
+        users, sources = self._find_users()
         by_user = {
             node_of(tensor)
             for signature in self.program.graph.signature_def.values()
@@ -72,19 +75,19 @@ class OwnAssets:
             for tensor in tensor_names(info)
         }
         found = set[tuple[str, str, bool]]()
-        waiting = [*self._assets(), *self._captured_assets()]
+        waiting = [*self._assets(), *self._captured_assets(sources)]
         while waiting:
             body, name, is_anytime = value = waiting.pop()
             if value in found or (is_anytime and not body and name in by_user):
                 continue
             found.add(value)
-            for node, place in self._users[body, name]:
+            for node, place in users[body, name]:
                 if self._op(node) in _SAME_VALUE and place == 0:
                     waiting.append((body, node.name, is_anytime))
                 elif is_anytime != self._is_fed(body, node):
                     for target in self._targets(body, node, place):
-                        self._sources[target] -= 1
-                        if self._sources[target] <= 0:
+                        sources[target] -= 1
+                        if sources[target] <= 0:
                             waiting += [(*target, False), (*target, True)]
         return found
 
@@ -101,7 +104,7 @@ class OwnAssets:
                 if op in _FED or (op == "Const" and texts_of(node) <= _NOWHERE):
                     yield "", name, True
 
-    def _captured_assets(self) -> list[tuple[str, str, bool]]:
+    def _captured_assets(self, sources: collections.Counter[Value]) -> list[tuple[str, str, bool]]:
         """Arguments that get an asset from the object graph, and from nowhere else; counts these sources."""
         objects, found = self.program.graph.object_graph_def, []
         for name, concrete in objects.concrete_functions.items():
@@ -110,8 +113,8 @@ class OwnAssets:
             for place, argument in enumerate(arguments):
                 bound = objects.nodes[concrete.bound_inputs[place - first]] if place >= max(first, 0) else None
                 if bound is None or not bound.HasField("asset"):
-                    self._sources[name, argument] += 1  # from the user: never an asset
-                elif self._sources[name, argument] == 0:
+                    sources[name, argument] += 1  # from the user: never an asset
+                elif sources[name, argument] == 0:
                     found.append((name, argument, True))
         return found
 
@@ -132,14 +135,15 @@ class OwnAssets:
             sources.update((name, argument) for argument in program.functions[name].arguments)
         return users, sources
 
-    def _find_variables(self) -> Iterator[str]:
+    @functools.cached_property
+    def _variables(self) -> set[str]:
         """Variables of the graph that get their value from its nodes alone, neither from a checkpoint nor elsewhere."""
         graph, program = self.program.graph, self.program
         # Variables in collections are restored, even by a loader that finds no saver.
         if not graph.HasField("object_graph_def") or any(c.bytes_list.value for c in graph.collection_def.values()):
-            return
+            return set()
         if any(node.op == "VarHandleOp" for body in program.functions.values() for node in body.nodes.values()):
-            return
+            return set()
         shared = {
             node.name: node.attr["shared_name"].s if "shared_name" in node.attr else b""
             for node in program.main.nodes.values()
@@ -152,7 +156,7 @@ class OwnAssets:
             for place, name in enumerate(data_inputs(node))
             if place > 0 or self._op(node) not in _READS_OR_WRITES
         }
-        yield from (name for name, text in shared.items() if name not in escaped and counts[text or name.encode()] == 1)
+        return {name for name, text in shared.items() if name not in escaped and counts[text or name.encode()] == 1}
 
     def _targets(self, body: str, node: Any, place: int) -> list[Value]:
         """The values into which an input of a node flows unchanged."""
