@@ -15,6 +15,7 @@ from benchmarks import (
     import_time,
     inspect_time,
     layer_call,
+    module_time,
     report,
     training_step,
     warm_resolve,
@@ -23,7 +24,7 @@ from benchmarks.measuring import ROOT, Setting
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (import_time, cli_time, inspect_time, warm_resolve, cold_resolve, layer_call, training_step)
+    for module in (import_time, cli_time, inspect_time, warm_resolve, cold_resolve, layer_call, training_step, module_time)
 }
 
 
@@ -35,7 +36,7 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
     """Measure rehub beside its peers: all benchmarks, or those in NAMES.
 
     A run of all of them writes BENCHMARKS.md. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
-    REHUB_KERAS2_PYTHON one with tf_keras.
+    REHUB_KERAS2_PYTHON one with tf_keras, REHUB_TF215_PYTHON one with TensorFlow 2.15 and tensorflow_hub 0.15.0.
     """
     console = Console()
     if not console.is_terminal:

@@ -78,6 +78,11 @@ class Setting:
         """The Python with tensorflow_hub."""
         return _python("REHUB_PEER_PYTHON", "tensorflow_hub 0.16.1")
 
+    @property
+    def tf_2_15(self) -> list[str]:
+        """The Python with TensorFlow 2.15 and tensorflow_hub 0.15.0."""
+        return _python("REHUB_TF215_PYTHON", "TensorFlow 2.15 and tensorflow_hub 0.15.0")
+
     def keras(self, version: int) -> list[str]:
         """The Python with a version of Keras: this one for Keras 3."""
         return [sys.executable] if version == 3 else _python("REHUB_KERAS2_PYTHON", "tf_keras")

@@ -15,6 +15,7 @@ upgrade=("$@")
 uv=$(uv_path)
 compile tf-latest pyproject.toml --extra demo
 compile tf-keras2 pyproject.toml --extra demo
+compile tf-2.15 pyproject.toml --extra demo
 compile no-tf pyproject.toml --extra server
 compile tools pyproject.toml --extra demo
 compile peer-tensorflow-hub

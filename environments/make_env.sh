@@ -13,9 +13,13 @@ lock=$here/$row.txt
 locks=("$lock")
 case $row in tf-*) locks+=("$here/models.txt") ;; esac
 
-# Called in a condition, where bash ignores `set -e`; hence the chains of &&.
+# TensorFlow 2.15 has no packages for newer Pythons; there uv looks for a 3.11, or fetches one.
+interpreter=$("$python" -c 'import sys; print(sys.executable)')
+case $row in tf-2.15) "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || interpreter=3.11 ;; esac
+
+# Called in a condition, where bash ignores `set -e`; hence each || return.
 new_environment() {
-    "$uv" venv --quiet --relocatable --python "$("$python" -c 'import sys; print(sys.executable)')" "$1" || return
+    "$uv" venv --quiet --relocatable --python "$interpreter" "$1" || return
     for file in "${locks[@]}"; do
         # The locks are complete, so nothing is resolved again; models.txt holds packages without what they ask for.
         "$uv" pip install --quiet --python "$1" --require-hashes --no-deps -r "$file" || return

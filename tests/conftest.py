@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
-NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "examples", "keras", "runtime")
+NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "examples", "keras", "publish", "runtime", "tf1")
+# Collected only where the package is: in the environment of TensorFlow 2.15.
+NEEDS_PACKAGE = {"tf1/test_estimator.py": "tensorflow_estimator", "tf1/test_peer.py": "tensorflow_hub"}
 RUNS_EVERYWHERE = ("test_import.py",)
 
 # Test ids that may be skipped although CI is set. A skip that nobody sees is a test that nobody has.
@@ -34,6 +36,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     parts = collection_path.relative_to(TESTS).parts if collection_path.is_relative_to(TESTS) else ()
     if not parts:
         return None
+    package = NEEDS_PACKAGE.get("/".join(parts))
+    if package and not importlib.util.find_spec(package):
+        return True
     if parts[0] in NEEDS_TENSORFLOW:
         return None if importlib.util.find_spec("tensorflow") else True
     if config.getoption("--only-tensorflow") and parts[0] not in RUNS_EVERYWHERE:

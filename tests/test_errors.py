@@ -47,6 +47,8 @@ BUILT_IN = {
     "LockTimeout": TimeoutError,
     "FormatError": ValueError,
     "SignatureError": ValueError,
+    "ArgumentError": TypeError,
+    "PublishError": ValueError,
     "DependencyError": ImportError,
     "UsageError": RuntimeError,
     "NoConfigError": NotImplementedError,

@@ -15,9 +15,10 @@
     │   └── LockTimeout (TimeoutError)
     ├── FormatError (ValueError)                    files that are no model, or a damaged one
     ├── SignatureError (ValueError)                 the model is fine, the way it is called is not
+    │   └── ArgumentError (TypeError)               an input of a TF1 module is missing, surplus, or of another kind
     ├── PolicyError                                 refused by a setting
     ├── ConversionError
-    ├── PublishError
+    ├── PublishError (ValueError)                   a model or module cannot be made, written or published
     ├── DependencyError (ImportError)               a library is missing, too old, or the wrong one
     └── UsageError (RuntimeError)                   right call, wrong place or time
         └── NoConfigError (NotImplementedError)     a layer that Keras cannot write down; Keras looks for that class
@@ -166,6 +167,10 @@ class SignatureError(HubError, ValueError):
     available: tuple[str, ...] = ()
 
 
+class ArgumentError(SignatureError, TypeError):
+    """What a TF1 module is called with is not what its signature takes."""
+
+
 class PolicyError(HubError):
     """A setting refuses this model."""
 
@@ -174,8 +179,8 @@ class ConversionError(HubError):
     """A model cannot be converted."""
 
 
-class PublishError(HubError):
-    """A model cannot be published."""
+class PublishError(HubError, ValueError):
+    """A model or module cannot be made, written or published."""
 
 
 class DependencyError(HubError, ImportError):

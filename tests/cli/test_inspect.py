@@ -79,6 +79,18 @@ def test_inspect_shows_each_graph_of_a_model_that_has_several() -> None:
     assert out.count("image_module_info (6 B): images of 8 x 8") == 2
 
 
+def test_inspect_shows_what_each_graph_of_a_module_collects() -> None:
+    _, out, _ = run(DATA / "tf1_hub/text_vocab")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    kept = "regularization_losses (3), saved_model_assets (1), table_initializer (1), trainable_variables (3), "
+    assert lines.count(f"collections asset_filepaths (1), {kept}variables (3)") == 2
+    assert lines.count("assets tokens.txt") == 2
+    _, out, _ = run("--json", DATA / "tf1_hub/image")
+    train, plain = json.loads(out)["meta_graphs"]
+    assert (train["collections"]["update_ops"], train["collections"]["variables"]) == (2, 7)
+    assert "update_ops" not in plain["collections"]
+
+
 def test_inspect_shows_the_ends_of_a_graph_without_signatures(tmp_path: Path) -> None:
     model = schema.parse("tensorflow.SavedModel", (DATA / "saved_models/graphs/saved_model.pb").read_bytes())
     for graph in model.meta_graphs:

@@ -30,6 +30,8 @@ COMMANDS = (
     "inspect",
     "login",
     "logout",
+    "publish",
+    "publish text-embeddings",
     "resolve",
     "serve",
 )

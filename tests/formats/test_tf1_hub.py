@@ -73,3 +73,11 @@ def test_attachments_refuses_a_damaged_message(data: bytes) -> None:
     graph.collection_def["hub_module_attachments"].bytes_list.value.append(data)
     with pytest.raises(DamagedError, match="an attached message is no valid message"):
         tf1_hub.attachments(graph)
+
+
+def test_attached_bytes_gives_back_what_was_attached() -> None:
+    graph = schema.message("tensorflow.MetaGraphDef")()
+    assert tf1_hub.attached_bytes(graph) == {}
+    tf1_hub.attach(graph, {"first": b"\x08\x01", "empty": b""})
+    tf1_hub.attach(graph, {"second": b"any"})
+    assert tf1_hub.attached_bytes(graph) == {"first": b"\x08\x01", "empty": b"", "second": b"any"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import subprocess
@@ -15,9 +16,9 @@ import rehub as hub
 import rehub.keras
 
 IS_KERAS_3 = hasattr(tf.keras, "version")
-HAS_BOTH = importlib.util.find_spec("tf_keras") is not None and importlib.util.find_spec("keras") is not None
+HAS_KERAS_3 = importlib.metadata.version("keras").startswith("3.")  # but TensorFlow 2.15 comes with Keras 2
 
-if HAS_BOTH:
+if HAS_KERAS_3 and importlib.util.find_spec("tf_keras") is not None:
 
     def test_layers_of_both_versions_work_side_by_side(scale, batch):
         import keras
@@ -36,18 +37,24 @@ if HAS_BOTH:
         with pytest.raises(hub.errors.DependencyError, match=r"Use rehub\.keras\.Keras2Layer"):
             rehub.keras.Keras3Layer(scale)(tf_keras.Input((3,)))
 
-else:
+elif HAS_KERAS_3:
 
     def test_keras_2_layer_without_tf_keras_says_what_to_install():
         with pytest.raises(hub.errors.DependencyError, match="pip install tf_keras"):
             _ = rehub.keras.Keras2Layer
+
+else:
+
+    def test_keras_3_layer_without_keras_3_says_what_to_do():
+        with pytest.raises(hub.errors.DependencyError, match=r"Keras 2\..* is installed\. Use .*Keras2Layer"):
+            _ = rehub.keras.Keras3Layer
 
 
 def test_layer_follows_tf_keras():
     assert hub.KerasLayer is (rehub.keras.Keras3Layer if IS_KERAS_3 else rehub.keras.Keras2Layer)
 
 
-if importlib.util.find_spec("keras") is not None:
+if HAS_KERAS_3:
 
     def test_other_backend_of_keras_3_is_refused_with_the_variable_to_set():
         done = _run("rehub.keras.Keras3Layer")

@@ -136,6 +136,18 @@ def test_variables_of_a_graph_come_from_its_collections() -> None:
     assert info.attachments[0].image_size == (8, 8)
 
 
+def test_collections_of_every_kind_are_counted(tmp_path: Path) -> None:
+    model = schema.parse("tensorflow.SavedModel", (DATA / "tf1_hub/half_plus_two/saved_model.pb").read_bytes())
+    collections = model.meta_graphs[0].collection_def
+    collections["numbers"].int64_list.value.extend([1, 2, 3])
+    collections["b"].float_list.value.append(1.0)
+    collections["empty"].SetInParent()
+    (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
+    (info,) = model_info.describe(tmp_path).meta_graphs
+    expected = {"b": 1, "empty": 0, "numbers": 3, "trainable_variables": 2, "variables": 2}
+    assert list(info.collections.items()) == list(expected.items())
+
+
 def test_variables_take_what_the_graph_leaves_open_from_the_checkpoint() -> None:
     by_name = {variable.name: variable for variable in graph("saved_models/functions").variables}
     assert (by_name["open"].shape, by_name["open"].size_bytes) == ((3,), 12)

@@ -32,7 +32,8 @@ class LazyGroup(click.Group):
         """Returns the command of a name, None if there is none."""
         if cmd_name not in self.names:
             return None
-        command: click.Command = importlib.import_module(f"{self.package}.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"{self.package}.{module}").command
         return command
 
     def resolve_command(

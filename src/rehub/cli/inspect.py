@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, handle: str, as_tree: bool, show_all: bool, as_json: bool, do_verify: bool) -> None:
     """Show what is in a model.
 
-    That is: signatures, functions, variables, assets, ops, and what they reach out to. Reads the files alone: the model
-    is not loaded, nothing in it runs, and TensorFlow is not needed. A HANDLE is a URL, which is downloaded where the
-    cache lacks it, or a path. With --verify, the variables are compared with their checksums, and in the cache every
-    file with the record of its download; exits with 1 if one is damaged.
+    That is: signatures, functions, variables, assets, attached messages, collections, ops, and what they reach out to.
+    Reads the files alone: the model is not loaded, nothing in it runs, and TensorFlow is not needed. A HANDLE is a URL,
+    which is downloaded where the cache lacks it, or a path. With --verify, the variables are compared with their
+    checksums, and in the cache every file with the record of its download; exits with 1 if one is damaged.
     """
     from rehub.resolvers.inspection import inspect, verify
 

@@ -98,6 +98,7 @@ def _graph_facts(graph: GraphInfo) -> Rows:
         ("losses", f"{graph.regularization_losses:,} for regularization" if graph.regularization_losses else ""),
         ("assets", ", ".join(graph.assets)),
         ("attached", ", ".join(attached)),
+        ("collections", ", ".join(f"{name} ({count:,})" for name, count in graph.collections.items())),
         ("ops", f"{sum(graph.ops.values()):,} of {output.count(len(graph.ops), 'type')}"),
         *(("needs", need) for need in _needs(graph.custom_ops)),
         ("reaches out", _reach(graph)),

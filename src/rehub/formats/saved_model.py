@@ -195,6 +195,15 @@ def collection(graph: Any, name: str) -> Any:
     return graph.collection_def.get(name, schema.message("tensorflow.CollectionDef")())
 
 
+def collection_sizes(graph: Any) -> dict[str, int]:
+    """Returns how many elements each collection of a ``MetaGraphDef`` holds, sorted by name."""
+    found = {}
+    for name, value in sorted(graph.collection_def.items()):
+        kind = value.WhichOneof("kind")
+        found[name] = len(getattr(value, kind).value) if kind else 0
+    return found
+
+
 def _asset(name: str) -> str:
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:

@@ -7,6 +7,7 @@ attached messages are elements of a collection.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from rehub.errors import FormatError
 from rehub.formats import saved_model, schema
 
 FILE_NAME = "tfhub_module.pb"
+IMAGE_INFO = "image_module_info"
+"""The key under which the size of images is attached."""
+
 _VERSION = 3
-_IMAGE_INFO = "image_module_info"
+_ATTACHMENTS = "hub_module_attachments"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,18 +45,44 @@ def attachments(graph: Any) -> tuple[Attachment, ...]:
     Raises:
         saved_model.DamagedError: If one of them is no valid message.
     """
-    return tuple(map(_attachment, saved_model.collection(graph, "hub_module_attachments").bytes_list.value))
+    return tuple(Attachment(key, len(value), _image_size(key, value)) for key, value in _attached(graph))
 
 
-def _attachment(data: bytes) -> Attachment:
+def attached_bytes(graph: Any) -> dict[str, bytes]:
+    """Returns the messages attached to a ``MetaGraphDef``, TensorFlow's or our own, by their keys.
+
+    Raises:
+        saved_model.DamagedError: If one of them is no valid message.
+    """
+    return dict(_attached(graph))
+
+
+def attach(graph: Any, messages: Mapping[str, bytes]) -> None:
+    """Attaches messages, by their keys, to a ``MetaGraphDef``, TensorFlow's or our own."""
+    kind = schema.message("tensorflow_hub.ModuleAttachment")
+    for key, value in messages.items():
+        packed = kind(key=key, value=value).SerializeToString()
+        graph.collection_def[_ATTACHMENTS].bytes_list.value.append(packed)
+
+
+def _attached(graph: Any) -> Iterator[tuple[str, bytes]]:
+    for data in saved_model.collection(graph, _ATTACHMENTS).bytes_list.value:
+        message = _parse("ModuleAttachment", data)
+        yield message.key, message.value
+
+
+def _image_size(key: str, value: bytes) -> tuple[int, int] | None:
+    if key != IMAGE_INFO:
+        return None
+    size = _parse("ImageModuleInfo", value).default_image_size
+    return size.height, size.width
+
+
+def _parse(name: str, data: bytes) -> Any:
     try:
-        message = schema.parse("tensorflow_hub.ModuleAttachment", data)
-        if message.key != _IMAGE_INFO:
-            return Attachment(message.key, len(message.value))
-        size = schema.parse("tensorflow_hub.ImageModuleInfo", message.value).default_image_size
+        return schema.parse(f"tensorflow_hub.{name}", data)
     except DecodeError as error:
         raise saved_model.DamagedError("an attached message is no valid message") from error
-    return Attachment(message.key, len(message.value), (size.height, size.width))
 
 
 def is_tf1_hub(folder: Path) -> bool:
@@ -77,6 +107,16 @@ def is_tf1_hub(folder: Path) -> bool:
     if version != _VERSION:
         raise _damaged(path, f"is in version {version} of the TF1 Hub format; only version {_VERSION} is known")
     return True
+
+
+def write_definition(folder: Path) -> None:
+    """Marks a folder as a module in TF1 Hub format.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    definition = schema.message("tensorflow_hub.ModuleDef")(format=_VERSION)
+    (folder / FILE_NAME).write_bytes(definition.SerializeToString())
 
 
 def _damaged(path: Path, what: str) -> FormatError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rehub.errors import DependencyError
-from rehub.runtime.reusable import describe_spec
+from rehub.runtime.reusable import describe_spec, dimensions
 
 
 class InputConverter:
@@ -152,9 +152,8 @@ def _tensor_difference(value: Any, spec: Any, name: str) -> str:
         return f"{name} is {'' if ragged[0] else 'not '}ragged"
     if spec.shape.rank is not None and value.shape.rank != spec.shape.rank:
         return f"{name} has {value.shape.rank} dimensions, not {spec.shape.rank}"
-    for axis, (have, want) in enumerate(
-        zip(value.shape, spec.shape, strict=True) if spec.shape.rank is not None else ()
-    ):
+    sizes = dimensions(value.shape), dimensions(spec.shape)
+    for axis, (have, want) in enumerate(zip(*sizes, strict=True) if None not in sizes else ()):
         if want is not None and have != want:
             return f"{name} has size {have} along axis {axis}, not {want}"
     return ""

@@ -8,9 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from rehub.errors import DependencyError
+from rehub.keras.graph_mode import is_in_session_graph, prepare_gradients
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.layer import HubLayer
 from rehub.runtime import tf_private
+from rehub.runtime.load import check_graph
 
 if hasattr(tf.keras, "version"):  # then tf.keras is Keras 3
     try:
@@ -35,19 +37,27 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
     def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {"autocast": False, **kwargs}
 
+    def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
+        super()._setup_layer(trainable=trainable, **kwargs)
+        if is_in_session_graph():
+            # Keras' session initialises the weights of layers alone; calls of the model and checkpoints read the rest.
+            holder = keras.layers.Layer()
+            for variable in tf_private.reachable_variables(self._func):
+                _add_weight(holder, variable, trainable=False)
+
     def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
         if weight.name in {other.name for other in self._raw_weights()}:
             tf_private.rename_variable(weight, f"{weight.name.partition(':')[0]}_{len(self._raw_weights())}:0")
-        self.add_weight(
-            name=weight.name,
-            shape=weight.shape,
-            dtype=weight.dtype,
-            trainable=weight.trainable if trainable is None else trainable,
-            getter=lambda *_, **__: weight,
-        )
+        _add_weight(self, weight, trainable=weight.trainable if trainable is None else trainable)
 
     def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
-        self.add_loss(loss)
+        def value() -> Any:
+            result = loss()
+            if is_in_session_graph():
+                prepare_gradients(result, self._trainable_weights)
+            return result
+
+        self.add_loss(value)
 
     def _raw_weights(self) -> list[Any]:
         return [*self._trainable_weights, *self._non_trainable_weights]
@@ -56,10 +66,14 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         """Runs the model; ``training`` may be a bool or, in graphs, a scalar bool tensor."""
         if training is None:
             training = keras.backend.learning_phase()
-        return self._run(inputs, training)
+        outputs = self._run(inputs, training)
+        if self.trainable and tf.is_tensor(training) and is_in_session_graph():
+            prepare_gradients(outputs, self._trainable_weights)
+        return outputs
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer; Python lists of numbers or strings become one tensor."""
+        check_graph(self._func)
         refuse_foreign(inputs, keras_version=2)
         return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
 
@@ -72,3 +86,13 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
             return tf.nest.map_structure(lambda spec: spec.shape, traced.structured_outputs)
         batch = tf.TensorShape(tf.nest.flatten(input_shape)[:1])
         return tf.nest.map_structure(batch.concatenate, declared)
+
+
+def _add_weight(layer: Any, variable: Any, *, trainable: bool) -> None:
+    layer.add_weight(
+        name=variable.name,
+        shape=variable.shape,
+        dtype=variable.dtype,
+        trainable=trainable,
+        getter=lambda *_, **__: variable,
+    )

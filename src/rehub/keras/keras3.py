@@ -9,11 +9,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rehub.errors import DependencyError, PolicyError, SignatureError
+from rehub.errors import DependencyError, PolicyError, SignatureError, UsageError
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import is_loading_in_safe_mode
 from rehub.keras.layer import HubLayer
+from rehub.runtime.load import check_graph
+from rehub.runtime.reusable import dimensions
 
+if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
+    raise DependencyError(
+        f"A Keras 3 layer was asked for, and Keras {keras.__version__} is installed.",
+        hint="Use rehub.keras.Keras2Layer with it, or install TensorFlow 2.16 or newer, which comes with Keras 3.",
+        package="keras",
+        found=keras.__version__,
+        required="3",
+    )
 if keras.backend.backend() != "tensorflow":
     raise DependencyError(
         f"Keras runs on its {keras.backend.backend()} backend, this layer needs the TensorFlow backend.",
@@ -54,6 +64,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
         self._hub_weights: list[keras.Variable] = []
         self._twins = _Twins()
+        self._check_mode(trainable)
         super()._setup_layer(trainable=trainable, **kwargs)
         self.built = True
 
@@ -64,9 +75,19 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        self._check_mode(value)
         keras.layers.Layer.trainable.fset(self, value)
         for variable in self._twins.trained:  # other layers of the same object may train them
             variable.trainable = True
+
+    def _check_mode(self, trainable: bool) -> None:
+        if trainable and not tf.compat.v1.executing_eagerly_outside_functions():
+            raise UsageError(
+                f"'{self._name_for_humans()}' is to be trained in graph mode, where Keras 3 trains no models: neither "
+                "Model.fit nor Estimators take them.",
+                hint="Install tf_keras and set TF_USE_LEGACY_KERAS=1, which makes tf.keras Keras 2; or train the "
+                "trainable_variables of what hub.load returns, with an optimizer of tf.compat.v1.train.",
+            )
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -157,6 +178,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer; Python lists of numbers or strings become one tensor here, since Keras 3 refuses them."""
+        check_graph(self._func)
         refuse_foreign(inputs, keras_version=3)
         return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
 
@@ -176,7 +198,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs, as plain tuples, for a shape (or a nest of shapes) with the batch size first."""
         outputs = self.compute_output_spec(self._specs_of(input_shape))
-        return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), outputs)
+        return keras.tree.map_structure(lambda tensor: dimensions(tensor.shape), outputs)
 
     def _keras_config(self) -> dict[str, Any]:
         config = super()._keras_config()
@@ -247,5 +269,4 @@ def _tensor_spec(tensor: Any) -> Any:
 
 def _keras_tensor(spec: Any) -> Any:
     flags = {"sparse": isinstance(spec, tf.SparseTensorSpec), "ragged": isinstance(spec, tf.RaggedTensorSpec)}
-    shape = None if spec.shape.rank is None else tuple(spec.shape)
-    return keras.KerasTensor(shape, spec.dtype.name, **{name: True for name, on in flags.items() if on})
+    return keras.KerasTensor(dimensions(spec.shape), spec.dtype.name, **{name: True for name, on in flags.items() if on})

@@ -46,6 +46,7 @@ class GraphInfo:
         regularization_losses: How many there are.
         objects: What the loaded object consists of, each object before its children; none in graphs without objects.
         assets: The files it reads, relative to the folder ``assets``.
+        collections: How many elements each of its collections holds, by name.
         attachments: Messages that the publisher attached; only in the TF1 Hub format.
         ops: How many nodes of each type it holds, functions included.
         findings: Ops that reach out of the model, to files, the network, processes or Python.
@@ -63,6 +64,7 @@ class GraphInfo:
     regularization_losses: int
     objects: tuple[ModelObject, ...]
     assets: tuple[str, ...]
+    collections: Mapping[str, int]
     attachments: tuple[Attachment, ...]
     ops: Mapping[str, int]
     findings: tuple[Finding, ...]
@@ -182,6 +184,7 @@ def _graph_info(graph: MetaGraph, checkpoint: CheckpointIndex | None, classes: M
         regularization_losses=regularization_losses(graph.message),
         objects=tree,
         assets=graph.assets,
+        collections=saved_model.collection_sizes(graph.message),
         attachments=tf1_hub.attachments(graph.message),
         ops=ops,
         findings=op_policy.findings(program),

@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import os
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rehub import configuration
 from rehub import handle as handles
-from rehub.errors import DependencyError, FormatError, HandleError, HubError, SignatureError
+from rehub.errors import DependencyError, FormatError, HandleError, HubError, SignatureError, UsageError
 from rehub.formats import saved_model
 from rehub.formats.saved_model import MetaGraph
 from rehub.model import lookalike, model_info
@@ -28,7 +29,9 @@ _TF1_HUB_FILE = "tfhub_module.pb"
 def load(handle: str | os.PathLike[str], tags: Sequence[str] | None = None, options: Any = None) -> Any:
     """Loads a model and returns what ``tf.saved_model.load`` gives for it.
 
-    The object can be pickled and deep-copied: it travels as its handle, plus the variables that were changed since.
+    In eager mode, the object can be pickled and deep-copied: it travels as its handle, plus the variables that were
+    changed since. In a ``tf.Graph``, ``tf.compat.v1.global_variables_initializer()`` reads the published values, and
+    ``tf.compat.v1.tables_initializer()`` fills the lookup tables; the object belongs to that graph.
 
     Args:
         handle: A path, or a URL that is resolved through the cache; see `rehub.resolve`.
@@ -169,10 +172,48 @@ def _keep_default_signature(obj: Any) -> None:
 
 
 def _remember_origin(obj: Any, handle: str, tags: Sequence[str] | None) -> None:
-    """Makes the object pickle as its handle, by a class of its own: classes of loaded objects may be shared."""
-    cls = type(obj)
-    facts = {"__reduce_ex__": _reduce, "__module__": cls.__module__, "_origin": (handle, tags)}
+    """Makes the object know its handle and its graph, by a class of its own: classes of loaded objects may be shared."""
+    cls, graph = type(obj), _outermost_graph()
+    if graph is not None:
+        tf_private.leave_resources_to_session(obj)
+    facts = {
+        "__reduce_ex__": _reduce,
+        "__module__": cls.__module__,
+        "_origin": (handle, tags),
+        "_graph": None if graph is None else weakref.ref(graph),
+    }
     obj.__class__ = type(cls.__name__, (cls,), facts)
+
+
+def _outermost_graph() -> Any:
+    """The ``tf.Graph`` in which variables are made now, also from within functions; None in eager mode."""
+    tf = import_tensorflow()
+    if tf.compat.v1.executing_eagerly_outside_functions():
+        return None
+    with tf.init_scope():
+        return tf.compat.v1.get_default_graph()
+
+
+def check_graph(obj: Any) -> None:
+    """Refuses to use a loaded object outside of the ``tf.Graph`` that holds its variables, or of eager mode.
+
+    Raises:
+        UsageError: It says where the object was loaded and where it is used. TensorFlow would fail when the session
+            runs, or speak of the tensors inside.
+    """
+    if not hasattr(type(obj), "_origin"):
+        return
+    home, here = type(obj)._graph, _outermost_graph()
+    if home is None and here is None or home is not None and home() is here:
+        return
+    there = "in eager mode" if home is None else "in a tf.Graph"
+    where = "eagerly" if here is None else "in a tf.Graph" if home is None else "in another one"
+    raise UsageError(
+        f"The model '{origin_of(obj)[0]}' was loaded {there} and is used {where}.",
+        hint="Load it where it is used: call hub.load or hub.KerasLayer inside of the same 'with graph.as_default():'."
+        if here is not None
+        else "Load it again, outside of 'with graph.as_default():'.",
+    )
 
 
 def origin_of(obj: Any) -> tuple[str, Sequence[str] | None]:
@@ -182,8 +223,17 @@ def origin_of(obj: Any) -> tuple[str, Sequence[str] | None]:
 
 
 def changed_values(obj: Any) -> dict[int, Any]:
-    """The values of the variables that differ from the published ones, as arrays, by their place in the model."""
+    """The values of the variables that differ from the published ones, as arrays, by their place in the model.
+
+    Raises:
+        UsageError: If the object belongs to a ``tf.Graph``.
+    """
     tf = import_tensorflow()
+    if type(obj)._graph is not None or _outermost_graph() is not None:
+        raise UsageError(
+            f"The model '{origin_of(obj)[0]}' cannot be pickled or copied in a tf.Graph: its values live in a session.",
+            hint="Pickle its handle; or write it with tf.saved_model.save(model, folder) in the session, and load that.",
+        )
     with tf.init_scope():
         published = list(tf_private.reachable_variables(_load(_find(*origin_of(obj)))))
         pairs = zip(published, tf_private.reachable_variables(obj), strict=True)

@@ -122,10 +122,17 @@ def _describe_leaf(spec: Any) -> str:
         return repr(spec)
     name = type(spec).__name__
     kind: Kind = "ragged" if name.startswith("Ragged") else "sparse" if name.startswith("Sparse") else "dense"
-    rank = getattr(spec.shape, "rank", None) if hasattr(spec.shape, "rank") else len(spec.shape)
-    return str(
-        TensorSpec(getattr(spec.dtype, "name", str(spec.dtype)), None if rank is None else tuple(spec.shape), kind=kind)
-    )
+    return str(TensorSpec(getattr(spec.dtype, "name", str(spec.dtype)), dimensions(spec.shape), kind=kind))
+
+
+def dimensions(shape: Any) -> tuple[int | None, ...] | None:
+    """A shape of TensorFlow or Keras as plain numbers; None if its rank is unknown.
+
+    A ``tf.TensorShape`` itself holds numbers, or, after ``disable_v2_tensorshape()``, objects.
+    """
+    if hasattr(shape, "as_list"):
+        return None if shape.rank is None else tuple(shape.as_list())
+    return tuple(shape)
 
 
 def xla_can_compile(functions: Sequence[Any]) -> bool:

@@ -71,18 +71,36 @@ def reachable_variables(obj: Any) -> Iterator[Any]:
     """All ``tf.Variable`` objects that hang on a trackable, each once, in an order that its structure alone decides."""
     import tensorflow as tf
 
+    return (node for node in _reachable(obj) if isinstance(node, tf.Variable))
+
+
+def _reachable(obj: Any) -> Iterator[Any]:
     seen: set[int] = set()
     waiting = [obj]
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, tf.Variable):
+        if id(node) not in seen:
+            seen.add(id(node))
             yield node
-        else:
             children = trackable_children(node)
             waiting.extend(children[name] for name in sorted(children, reverse=True))
+
+
+def leave_resources_to_session(obj: Any) -> None:
+    """Keeps the lookup tables of an object that was loaded in a ``tf.Graph`` from adding an op there when they die.
+
+    They die when Python collects garbage, perhaps while the same graph makes an op; then its lock stops the program.
+    The session frees what is in its tables. Nothing public tells a table not to free itself.
+    """
+    import tensorflow as tf
+
+    for node in _reachable(obj):
+        if isinstance(node, tf.saved_model.experimental.TrackableResource):
+            node._destruction_context = _refuse_destruction
+
+
+def _refuse_destruction() -> AbstractContextManager[None]:
+    raise RuntimeError("The session frees its tables.")  # the resource's __del__ ignores it
 
 
 def is_no_matching_trace(error: Exception) -> bool:
@@ -98,3 +116,172 @@ def is_cross_replica_call(error: Exception) -> bool:
 def rename_variable(variable: Any, name: str) -> None:
     """Gives a variable another name. HDF5 files key by names, and loaded variables may all be called the same."""
     variable._handle_name = name
+
+
+def takes_references(op_type: str) -> bool:
+    """Whether ops of this type take a reference variable as one. Op definitions are public in C++ alone."""
+    definition = _op_definition(op_type)
+    return definition is not None and any(argument.is_ref for argument in definition.input_arg)
+
+
+def attribute_names(op_type: str) -> frozenset[str]:
+    """The attributes that ops of this type have; none for a type that TensorFlow does not know."""
+    definition = _op_definition(op_type)
+    return frozenset() if definition is None else frozenset(attribute.name for attribute in definition.attr)
+
+
+def _op_definition(op_type: str) -> Any:
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(op_type)
+
+
+def output_counts(node: Any) -> list[tuple[str, int]]:
+    """The names of a node's outputs, and how many tensors each of them is."""
+    counts = []
+    for output in _op_definition(node.op).output_arg:
+        if output.number_attr:
+            counts.append((output.name, int(node.attr[output.number_attr].i)))
+        elif output.type_list_attr:
+            counts.append((output.name, len(node.attr[output.type_list_attr].list.type)))
+        else:
+            counts.append((output.name, 1))
+    return counts
+
+
+def makes_shared_state(node: Any) -> bool:
+    """Whether a node makes something that all runs of it share by its name: a variable, a table, a queue."""
+    definition = _op_definition(node.op)
+    return definition is not None and any(attribute.name == "shared_name" for attribute in definition.attr)
+
+
+def control_flow_contexts(collections: Any) -> list[Any]:
+    """The conditions and loops of TensorFlow 1 in the collections of a ``MetaGraphDef``, outer ones only.
+
+    Nothing public parses these messages, whose classes are ``CondContextDef`` and ``WhileContextDef``.
+    """
+    from tensorflow.core.protobuf import control_flow_pb2
+
+    kinds = {"cond_context": control_flow_pb2.CondContextDef, "while_context": control_flow_pb2.WhileContextDef}
+    return [
+        kind.FromString(data)
+        for name, kind in kinds.items()
+        if name in collections
+        for data in collections[name].bytes_list.value
+    ]
+
+
+def restore_control_flow(context: Any) -> None:
+    """Tells the current graph that some of its nodes are a condition or a loop; gradients need to know.
+
+    ``tf.compat.v1.train.import_meta_graph`` does so, too, but only for a graph that it imports whole.
+
+    Args:
+        context: What `control_flow_contexts` returns, with the names of the current graph.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import control_flow_pb2
+    from tensorflow.python.ops import control_flow_ops
+
+    is_loop = isinstance(context, control_flow_pb2.WhileContextDef)
+    kind = control_flow_ops.WhileContext if is_loop else control_flow_ops.CondContext
+    name = "while_context" if is_loop else "cond_context"
+    tf.compat.v1.add_to_collection(name, kind.from_proto(context))
+
+
+def set_colocation(operation: Any, places: Sequence[bytes]) -> None:
+    """Sets with which others an operation is placed; an import can only name operations that it brings along."""
+    import tensorflow as tf
+
+    operation._set_attr("_class", tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue(s=places)))
+
+
+def in_graph(graph: Any, tensor: Any) -> Any:
+    """The tensor itself, or, in the graph of a function, what captures it there; no op may copy a handle instead."""
+    return tensor if getattr(tensor, "graph", None) is graph else graph.capture(tensor)
+
+
+def is_control_flow_branch(graph: Any) -> bool:
+    """Whether a graph is the body of a condition or a loop."""
+    from tensorflow.python.ops import control_flow_v2_func_graphs as branches
+
+    kinds = (branches.CondBranchFuncGraph, branches.WhileBodyFuncGraph, branches.WhileCondFuncGraph)
+    return isinstance(graph, kinds)
+
+
+def is_wrapped_function(graph: Any) -> bool:
+    """Whether a graph is being built by ``tf.compat.v1.wrap_function``, which makes variables as TensorFlow 1 did."""
+    from tensorflow.python.eager.wrap_function import VariableHolder
+
+    makers = (getattr(maker, "__self__", None) for _, maker in graph._variable_creator_stack)
+    return any(isinstance(maker, VariableHolder) for maker in makers)
+
+
+def set_slice(variable: Any, full_name: str, full_shape: Sequence[int], offset: Sequence[int]) -> None:
+    """Makes a variable a part of a bigger one, as savers see it. Partitioners do so; nothing else public does."""
+    import tensorflow as tf
+
+    info = tf.compat.v1.Variable.SaveSliceInfo(full_name, list(full_shape), list(offset), list(variable.shape))
+    variable._set_save_slice_info(info)
+
+
+def slice_of(variable: Any) -> Any:
+    """The place of a variable in the bigger one that it is a part of; None if it is none."""
+    return getattr(variable, "_save_slice_info", None)
+
+
+def type_spec_of(message: Any) -> Any:
+    """The ``tf.TypeSpec`` in the ``TensorInfo`` of a composite tensor. Publicly, only loaded signatures have it."""
+    from tensorflow.core.protobuf import struct_pb2
+    from tensorflow.python.saved_model import nested_structure_coder
+
+    return nested_structure_coder.decode_proto(struct_pb2.StructuredValue(type_spec_value=message))
+
+
+def variable_definitions(collections: Any, name: str) -> list[Any]:
+    """The ``VariableDef`` messages in a collection of a ``MetaGraphDef``; only whole variables can be had publicly."""
+    from tensorflow.core.framework import variable_pb2
+
+    elements = collections[name].bytes_list.value if name in collections else ()
+    return [variable_pb2.VariableDef.FromString(element) for element in elements]
+
+
+def is_in_control_flow() -> bool:
+    """Whether ops that are made now belong to a condition or a loop, of TensorFlow 1 or 2."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.get_default_graph()
+    return is_control_flow_branch(graph) or graph._get_control_flow_context() is not None
+
+
+def registered_gradient(name: str) -> Any:
+    """The Python function under a name of ``_gradient_op_type``, which takes an operation and the gradients."""
+    from tensorflow.python.framework import ops
+
+    return ops.gradient_registry.lookup(name)
+
+
+def dense_column_classes() -> tuple[type, type]:
+    """The classes that dense feature columns are of: for ``input_layer``, and for all that came later."""
+    import tensorflow as tf
+    from tensorflow.python.feature_column import feature_column
+
+    return feature_column._DenseColumn, tf.__internal__.feature_column.DenseColumn
+
+
+def tensor_info(value: Any) -> Any:
+    """The ``TensorInfo`` message of a tensor, also a sparse or ragged one; the public function is deprecated."""
+    from tensorflow.python.saved_model import utils_impl
+
+    return utils_impl.build_tensor_info_internal(value)
+
+
+def watch(graph: Any, variable: Any) -> None:
+    """Tells the graph of a function that it uses a variable whose handle it captured; other graphs need not know."""
+    if hasattr(graph, "watch_variable"):
+        graph.watch_variable(variable)
+
+
+def function_graph(graph: Any, name: str) -> Any:
+    """The graph of a function that a graph calls; the public way is by the Python object that was called."""
+    return graph._get_function(name).graph

@@ -1,0 +1,53 @@
+"""A module costs what its graph costs: 1.05 of it applied and run; loading one is no slower than with tensorflow_hub."""
+
+from __future__ import annotations
+
+from benchmarks.measuring import Contender, Measurement, Setting, middle, ratios, run
+
+TITLE = "TF1 Hub module"
+METHOD = (
+    "A convolutional network of 60 blocks with batch normalisation, 5,600 nodes and 38 MB of variables, as a module in "
+    "the TF1 Hub format. `hub.Module` applied and run, and trained, against the same code that builds the graph without "
+    "a module, in turn in one process with TensorFlow 2.21. `load_module_spec`, `Module` and its first application in "
+    "a new graph, then the initializers, against tensorflow_hub 0.15.0, each in a process of its own with TensorFlow "
+    "2.15."
+)
+
+
+def measure(setting: Setting) -> list[Measurement]:
+    folder = setting.folder / "module"
+    run([*setting.keras(3), "-m", "benchmarks.contenders.module_building", folder])
+    return [*_measure_running(setting, folder), *_measure_loading(setting, folder)]
+
+
+def _measure_running(setting: Setting, folder: object) -> list[Measurement]:
+    measurements = []
+    with Contender(setting.keras(3), "module_running", folder) as contender:
+        for mode, what in (("run", "run"), ("train", "training step")):
+            runs = [contender.ask(mode=mode, module_first=place % 2 == 0) for place in range(setting.rounds_or(30))]
+            values = [each["module"] / each["graph"] for each in runs]
+            detail = f"{middle(runs, 'module') * 1e3:.1f} ms, {middle(runs, 'graph') * 1e3:.1f} ms"
+            measurements.append(Measurement(f"{what}, module / graph", values, limit=1.05, detail=detail))
+    return measurements
+
+
+def _measure_loading(setting: Setting, folder: object) -> list[Measurement]:
+    ours: list[dict[str, float]] = []
+    theirs: list[dict[str, float]] = []
+    with (
+        Contender(setting.tf_2_15, "module_loading", "rehub", folder) as rehub,
+        Contender(setting.tf_2_15, "module_loading", "tensorflow_hub", folder) as peer,
+    ):
+        for place in range(setting.rounds_or(15)):
+            turns = [(rehub, ours), (peer, theirs)]
+            for contender, results in turns if place % 2 == 0 else turns[::-1]:
+                results.append(contender.ask())
+    return [
+        Measurement(
+            f"{what}, rehub / tensorflow_hub",
+            ratios(ours, theirs, field),
+            limit=1,
+            detail=f"{middle(ours, field) * 1e3:.0f} ms, {middle(theirs, field) * 1e3:.0f} ms",
+        )
+        for field, what in (("load", "load and apply"), ("initialize", "load, apply and initialize"))
+    ]

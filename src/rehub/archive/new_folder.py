@@ -1,0 +1,60 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rehub.errors import PublishError
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Makes a folder under its name only when all is in it.
+
+    What is written goes to a hidden folder beside it, which is renamed at the end, and removed where that is not
+    reached.
+
+    Args:
+        path: What must not exist yet, or be an empty folder. Folders above it are made.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        PublishError: If there is something, the place cannot be written to, or it is a URL such as ``gs://…``.
+    """
+    if re.match("[a-z][a-z0-9]+:/", path.as_posix()):
+        raise PublishError(
+            f"'{path}' is the address of another place, and modules are written to this machine.",
+            hint="Write to a local folder, and copy it, for instance with tf.io.gfile or a tool of that place.",
+        )
+    target = path.resolve()
+    try:
+        if target.exists() and not (target.is_dir() and next(target.iterdir(), None) is None):
+            raise PublishError(
+                f"'{path}' exists, and is not an empty folder.", hint="Choose another path, or remove it first."
+            )
+        # Not by tempfile, whose folders nobody else may read.
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield draft
+        try:
+            if target.exists():
+                target.rmdir()  # Windows renames to no name that is taken
+            draft.rename(target)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> PublishError:
+    return PublishError(f"'{path}' cannot be written: {error.strerror}.", hint="Choose a place that you may write to.")

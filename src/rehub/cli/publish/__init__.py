@@ -1,0 +1,17 @@
+"""``rehub publish``: models that others can use."""
+
+from __future__ import annotations
+
+import click
+
+from rehub.cli.group import LazyGroup, examples
+
+
+class _Publish(LazyGroup):
+    package = "rehub.cli.publish"
+    names = ("text-embeddings",)
+
+
+@click.group("publish", cls=_Publish, epilog=examples("rehub publish text-embeddings glove.6B.50d.txt model"))
+def command() -> None:
+    """Make models that others can use."""

@@ -1,0 +1,1 @@
+"""Making models and modules that others can use."""
