@@ -24,7 +24,16 @@ from benchmarks.measuring import ROOT, Setting
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (import_time, cli_time, inspect_time, warm_resolve, cold_resolve, layer_call, training_step, module_time)
+    for module in (
+        import_time,
+        cli_time,
+        inspect_time,
+        warm_resolve,
+        cold_resolve,
+        layer_call,
+        training_step,
+        module_time,
+    )
 }
 
 

@@ -197,3 +197,10 @@ def test_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "rehub", "--version"], capture_output=True, text=True, check=True)
 
     assert done.stdout == f"rehub {rehub.__version__}\n"
+
+
+def test_closed_output_ends_no_command() -> None:
+    command = f"exec {sys.executable} -m rehub inspect {Path(__file__).parents[1] / 'data' / 'tf1_hub' / 'rich'} >&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")

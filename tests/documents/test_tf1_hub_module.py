@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +42,7 @@ def module_fn() -> None:
     inputs = tf.placeholder(dtype=tf.float32, shape=[None, 50])
     layer1 = layers(inputs, 200, "layer1", regularizer=lambda kernel: 0.01 * tf.reduce_sum(kernel**2))
     layer2 = layers(layer1, 100, "layer2")
-    outputs = dict(default=layer2, hidden_activations=layer1)
+    outputs = {"default": layer2, "hidden_activations": layer1}
     # Add default signature.
     hub.add_signature(inputs=inputs, outputs=outputs)
 
@@ -62,12 +66,12 @@ def test_signature_with_several_inputs_and_outputs_takes_and_gives_dicts(session
     def fruit_to_pet() -> None:
         apples, oranges = tf.placeholder(tf.float32, [None]), tf.placeholder(tf.float32, [None])
         hub.add_signature(
-            "fruit_to_pet", dict(apples=apples, oranges=oranges), dict(cats=apples + oranges, dogs=apples - oranges)
+            "fruit_to_pet", {"apples": apples, "oranges": oranges}, {"cats": apples + oranges, "dogs": apples - oranges}
         )
 
     m = hub.Module(hub.create_module_spec(fruit_to_pet))
     x1, x2 = tf.constant([3.0]), tf.constant([1.0])
-    outputs = m(dict(apples=x1, oranges=x2), signature="fruit_to_pet", as_dict=True)
+    outputs = m({"apples": x1, "oranges": x2}, signature="fruit_to_pet", as_dict=True)
     y1 = outputs["cats"]
     y2 = outputs["dogs"]
 
@@ -120,7 +124,7 @@ def test_call_of_the_migration_guide_gives_the_same_before_and_after(hub_url: st
     handle = f"{hub_url}/tf1/rich/1"
     with tf.Graph().as_default(), tf.Session() as running:
         m = hub.Module(handle, tags={"train"})
-        tensors_out_dict = m(dict(a=np.ones([1, 3]), b=np.ones([1, 3])), signature="two_in", as_dict=True)
+        tensors_out_dict = m({"a": np.ones([1, 3]), "b": np.ones([1, 3])}, signature="two_in", as_dict=True)
         initialize(running)
         before = running.run(tensors_out_dict)
     m = hub.load(handle, tags={"train"})
@@ -129,3 +133,17 @@ def test_call_of_the_migration_guide_gives_the_same_before_and_after(hub_url: st
     assert set(before) == set(after) == {"sum", "default"}
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=1e-6)
+
+
+def test_samples_of_our_own_page_print_what_their_comments_say(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "tf1_hub_format.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE))
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+    assert hub.load_module_spec(tmp_path / "tuned").get_signature_names() == ["default"]

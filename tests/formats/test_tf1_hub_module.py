@@ -109,6 +109,30 @@ def test_written_modules_hold_no_path_of_this_machine(tmp_path: Path) -> None:
     assert str(tmp_path).encode() not in (module / "saved_model.pb").read_bytes()
 
 
+def test_write_replaces_the_files_that_a_graph_names_from_before(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.touch()
+    message = graph(assets={"a": words})
+    stale = schema.message("tensorflow.AssetFileDef")(filename="gone.txt")
+    message.collection_def["saved_model_assets"].any_list.value.add(value=stale.SerializeToString())
+    (tmp_path / "module").mkdir()
+    tf1_hub_module.write(tmp_path / "module", [message])
+    (written,) = saved_model.read(tmp_path / "module/saved_model.pb").meta_graphs
+    assert written.assets == ("words.txt",)
+
+
+def test_write_makes_the_same_bytes_of_the_same_graph(tmp_path: Path) -> None:
+    written = set()
+    for number, names in enumerate(("abcdefgh", "hgfedcba", "cabfhged")):
+        message = graph()
+        for name in names:
+            message.collection_def[name].int64_list.value.append(1)
+        (tmp_path / str(number)).mkdir()
+        tf1_hub_module.write(tmp_path / str(number), [message])
+        written.add((tmp_path / str(number) / "saved_model.pb").read_bytes())
+    assert len(written) == 1
+
+
 def test_write_refuses_an_asset_that_is_no_constant(tmp_path: Path) -> None:
     message = graph()
     message.collection_def["asset_filepaths"].node_list.value.append("words:0")

@@ -185,13 +185,15 @@ def test_sparse_and_ragged_values_are_converted() -> None:
         assert info[name].is_sparse
         output = module({name: sparse}, signature="sparse")
         (ragged,) = module.get_input_info_dict("ragged")
-        rows = module({ragged: tf.ragged.constant([[1], [2, 3]], module.get_input_info_dict("ragged")[ragged].dtype)},
-                      signature="ragged")
+        rows = module(
+            {ragged: tf.ragged.constant([[1], [2, 3]], module.get_input_info_dict("ragged")[ragged].dtype)},
+            signature="ragged",
+        )
         initialize(running)
 
         assert running.run(output) is not None
         assert running.run(rows) is not None
-        with pytest.raises(TypeError, match="sparse|Sparse"):
+        with pytest.raises(TypeError, match=r"sparse|Sparse"):
             module({name: np.ones([2, 4])}, signature="sparse")
 
 
@@ -206,9 +208,7 @@ def test_tables_and_assets_come_along() -> None:
 
 
 def test_wrapped_function_has_initialized_variables_and_tables() -> None:
-    wrapped = v1.wrap_function(
-        lambda x: hub.Module(RICH, trainable=True)(x), [tf.TensorSpec([None, 4], tf.float32)]
-    )
+    wrapped = v1.wrap_function(lambda x: hub.Module(RICH, trainable=True)(x), [tf.TensorSpec([None, 4], tf.float32)])
     words = v1.wrap_function(lambda x: hub.Module(TEXT)(x), [tf.TensorSpec([None], tf.string)])
 
     np.testing.assert_allclose(wrapped(tf.constant(X)), result(RICH, X), rtol=1e-6)
@@ -259,8 +259,11 @@ def test_module_is_applied_beside_an_op_that_others_are_placed_with() -> None:
         initialize(running)
 
         np.testing.assert_allclose(running.run(output), result(RICH, X), rtol=1e-6)
-        assert not any(b"loc:@Const" in op.colocation_groups() for op in tf.compat.v1.get_default_graph().get_operations()
-                       if op.name.startswith("module/"))
+        assert not any(
+            b"loc:@Const" in op.colocation_groups()
+            for op in tf.compat.v1.get_default_graph().get_operations()
+            if op.name.startswith("module/")
+        )
 
 
 def test_variables_lie_where_the_device_function_puts_them() -> None:
@@ -401,13 +404,19 @@ def test_output_default_is_missing_where_the_signature_has_none() -> None:
 
 
 def test_unknown_tags_are_refused_with_those_that_exist() -> None:
-    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"tags=\['nope'\].*\['train'\], \[\]|\[\], \['train'\]"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match=r"tags=\['nope'\].*\['train'\], \[\]|\[\], \['train'\]"),
+    ):
         hub.Module(RICH, tags={"nope"})
 
 
 def test_saved_model_is_refused_with_what_loads_it() -> None:
     folder = MODULES.parent / "saved_models" / "module"
-    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"not a module in TF1 Hub format. Load it with hub\.load"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ValueError, match=r"not a module in TF1 Hub format. Load it with hub\.load"),
+    ):
         hub.Module(str(folder))
 
 

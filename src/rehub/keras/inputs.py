@@ -152,8 +152,10 @@ def _tensor_difference(value: Any, spec: Any, name: str) -> str:
         return f"{name} is {'' if ragged[0] else 'not '}ragged"
     if spec.shape.rank is not None and value.shape.rank != spec.shape.rank:
         return f"{name} has {value.shape.rank} dimensions, not {spec.shape.rank}"
-    sizes = dimensions(value.shape), dimensions(spec.shape)
-    for axis, (have, want) in enumerate(zip(*sizes, strict=True) if None not in sizes else ()):
+    sizes, wanted = dimensions(value.shape), dimensions(spec.shape)
+    if sizes is None or wanted is None:
+        return ""
+    for axis, (have, want) in enumerate(zip(sizes, wanted, strict=True)):
         if want is not None and have != want:
             return f"{name} has size {have} along axis {axis}, not {want}"
     return ""

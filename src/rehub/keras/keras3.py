@@ -269,4 +269,6 @@ def _tensor_spec(tensor: Any) -> Any:
 
 def _keras_tensor(spec: Any) -> Any:
     flags = {"sparse": isinstance(spec, tf.SparseTensorSpec), "ragged": isinstance(spec, tf.RaggedTensorSpec)}
-    return keras.KerasTensor(dimensions(spec.shape), spec.dtype.name, **{name: True for name, on in flags.items() if on})
+    return keras.KerasTensor(
+        dimensions(spec.shape), spec.dtype.name, **{name: True for name, on in flags.items() if on}
+    )

@@ -172,7 +172,7 @@ def _keep_default_signature(obj: Any) -> None:
 
 
 def _remember_origin(obj: Any, handle: str, tags: Sequence[str] | None) -> None:
-    """Makes the object know its handle and its graph, by a class of its own: classes of loaded objects may be shared."""
+    """Makes the object know its handle and graph, by a class of its own: classes of loaded objects may be shared."""
     cls, graph = type(obj), _outermost_graph()
     if graph is not None:
         tf_private.leave_resources_to_session(obj)
@@ -204,7 +204,7 @@ def check_graph(obj: Any) -> None:
     if not hasattr(type(obj), "_origin"):
         return
     home, here = type(obj)._graph, _outermost_graph()
-    if home is None and here is None or home is not None and home() is here:
+    if here is (home and home()):
         return
     there = "in eager mode" if home is None else "in a tf.Graph"
     where = "eagerly" if here is None else "in a tf.Graph" if home is None else "in another one"
@@ -232,7 +232,7 @@ def changed_values(obj: Any) -> dict[int, Any]:
     if type(obj)._graph is not None or _outermost_graph() is not None:
         raise UsageError(
             f"The model '{origin_of(obj)[0]}' cannot be pickled or copied in a tf.Graph: its values live in a session.",
-            hint="Pickle its handle; or write it with tf.saved_model.save(model, folder) in the session, and load that.",
+            hint="Pickle its handle; or write it in the session, by tf.saved_model.save(model, folder), and load that.",
         )
     with tf.init_scope():
         published = list(tf_private.reachable_variables(_load(_find(*origin_of(obj)))))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from rehub.model.program import node_of, tensor_names
-from rehub.runtime import function_calls, gradient_overrides, reference_variables, tf_private
+from rehub.runtime import function_calls, gradient_overrides, handle_data, reference_variables, tf_private
 from rehub.runtime.tf_version import import_tensorflow
 
 UNFED = frozenset({"Placeholder", "PlaceholderV2"})
@@ -210,6 +210,7 @@ class Tf1Graph:
         function_calls.inline_library(library)
         library = function_calls.reachable_library(self.nodes.values(), library)
         gradient_overrides.apply(node for function in library.function for node in function.node_def)
+        handle_data.add(self.nodes, library)
         return library
 
     def _context_messages(self) -> list[Any]:

@@ -72,7 +72,7 @@ def read(prefix: str, parts: Sequence[VariablePart], name_of: Callable[[str], st
         known = ", ".join(sorted(reader.get_variable_to_shape_map())[:8])
         raise FormatError(
             f"The checkpoint '{prefix}' lacks {', '.join(missing[:8])}{' …' * (len(missing) > 8)}.",
-            hint=f"name_transform_fn= turns names of the module into those of the checkpoint; that begins with: {known}.",
+            hint=f"name_transform_fn= turns names of the module into those of the checkpoint, such as {known}.",
             path=str(prefix),
         )
     found = {}

@@ -5,7 +5,6 @@ Estimator is not needed: whatever has the attributes and methods that are used h
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import time
@@ -71,7 +70,8 @@ class LatestModuleExporter:
 
     def __new__(cls, *_: Any, **__: Any) -> LatestModuleExporter:
         """Makes an instance that Estimator takes for an exporter."""
-        return super().__new__(_as_exporter(cls))
+        made: LatestModuleExporter = super().__new__(_as_exporter(cls))
+        return made
 
     def __init__(self, name: str, serving_input_fn: Callable[[], Any], exports_to_keep: int | None = 5) -> None:
         if exports_to_keep is not None and exports_to_keep <= 0:
@@ -170,7 +170,6 @@ def _timestamps(base: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal() and name.isascii())
 
 
-@functools.cache
 def _as_exporter(cls: type[Any]) -> type[Any]:
     """A class that is an exporter of Estimator as well; where there is no Estimator, the class itself.
 

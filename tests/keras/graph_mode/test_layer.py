@@ -37,7 +37,7 @@ def test_layer_of_strings_runs_with_its_tables(folder, session):
 def test_layer_fills_only_the_collections_of_initializers(folder, graph):
     layer = hub.KerasLayer(folder / "image", trainable=not IS_KERAS_3)
     outputs = layer(v1.placeholder(tf.float32, [None, 8, 8, 3]), training=True)
-    tf.gradients(outputs, [v for v in layer.resolved_object.trainable_variables])
+    tf.gradients(outputs, list(layer.resolved_object.trainable_variables))
 
     assert {"variables"} <= filled_collections(graph) <= INITIALIZED
     assert len(layer.losses) == (0 if IS_KERAS_3 else 2)
@@ -92,7 +92,7 @@ def test_configuration_makes_the_same_layer(folder, session):
     outputs = hub.KerasLayer.from_config(layer.get_config())(ROWS)
     initialize(session)
 
-    np.testing.assert_array_equal(session.run(outputs), ROWS + KERNEL)
+    np.testing.assert_array_equal(session.run(outputs), ROWS + np.array(KERNEL))
 
 
 def test_input_that_does_not_fit_is_described_in_numbers(folder):

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
+from tests.documents.models import IMAGE_SIZE, VOCABULARY
 
-from ...documents.models import IMAGE_SIZE, VOCABULARY
 from .conftest import DATA, initialize
 
 v1 = tf.compat.v1
@@ -81,7 +81,7 @@ def test_signatures_run(folder, session):
     initialize(session)
 
     np.testing.assert_array_equal(session.run(outputs["product"]), ROWS * [1.0, 2.0, 3.0])
-    np.testing.assert_array_equal(session.run(outputs["sum"]), ROWS + [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(session.run(outputs["sum"]), ROWS + np.array([1.0, 2.0, 3.0]))
 
 
 def test_optimizer_of_tf1_takes_a_step_on_the_variables(folder, session):
