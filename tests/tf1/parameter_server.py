@@ -35,7 +35,8 @@ def train_in_session(model: str, session_config: Any) -> list[Any]:
     """Trains a step on variables of the parameter server, and returns the kernel and the devices of variables."""
     cluster = tf.train.ClusterSpec(json.loads(os.environ["TF_CONFIG"])["cluster"])
     server = v1.train.Server(cluster, job_name="chief", task_index=0, config=session_config)
-    with tf.Graph().as_default(), tf.device(v1.train.replica_device_setter(cluster=cluster, worker_device="/job:chief")):
+    place = v1.train.replica_device_setter(cluster=cluster, worker_device="/job:chief")
+    with tf.Graph().as_default(), v1.device(place):
         m = hub.load(model)
         loss = tf.reduce_sum(m(tf.constant(ROWS)))
         step = v1.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=m.trainable_variables)

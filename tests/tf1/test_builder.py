@@ -80,6 +80,26 @@ def test_export_of_a_loaded_module_keeps_its_values(tmp_path: Path) -> None:
     assert run(str(tmp_path / "second"), 1.0) == 7.0
 
 
+def test_module_is_written_to_and_read_from_a_remote_place(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("zero\none\n")
+
+    def module_fn() -> None:
+        path = tf.constant(str(words))
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, path)
+        hub.add_signature(inputs={}, outputs=tf.io.read_file(path))
+
+    spec = hub.create_module_spec(module_fn)
+    spec.export("ram://modules/reader")
+    words.unlink()
+
+    assert run("ram://modules/reader") == b"zero\none\n"
+    with pytest.raises(hub.errors.PublishError, match="exists"):
+        spec.export("ram://modules/reader")
+    with pytest.raises(hub.errors.NotFoundError):
+        hub.load_module_spec("ram://modules/nothing")
+
+
 @pytest.mark.parametrize("values", [{"v": 1.0}, {"w": [1.0, 2.0]}])
 def test_checkpoint_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path, values: Any) -> None:
     prefix = write_checkpoint(tmp_path / "model.ckpt", **values)

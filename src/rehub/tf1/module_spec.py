@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from rehub.archive.new_folder import new_folder
 from rehub.errors import FormatError, HandleError, SignatureError
 from rehub.formats import saved_model, tf1_hub, tf1_hub_module
-from rehub.handle import Kind, parse
 from rehub.resolvers.chain import resolve
 from rehub.runtime import policy
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import checkpoint, tensor_info
+from rehub.tf1 import checkpoint, remote, tensor_info
 from rehub.tf1.tensor_info import ParsedTensorInfo
 
 
@@ -134,7 +131,7 @@ class ModuleSpec:
         parts = self.variables()
         if any(part.node not in values for part in parts):
             values = {**self._first_values(), **values}
-        with new_folder(Path(path)) as folder:
+        with remote.new_place(path) as folder:
             tf1_hub_module.write(folder, list(self._graphs.values()))
             checkpoint.write(str(folder / tf1_hub_module.VARIABLES), parts, [values[part.node] for part in parts])
 
@@ -199,7 +196,7 @@ def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
         PolicyError: If the module reaches out of itself and the setting ``op_policy`` is ``refuse``.
     """
     handle = os.fspath(path)
-    folder = _local_folder(resolve(handle))
+    folder = remote.fetch(resolve(handle))
     file = saved_model.find(folder)
     if file is not None and not tf1_hub.is_tf1_hub(folder):
         raise FormatError(
@@ -218,14 +215,6 @@ def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
     graphs = [tf.compat.v1.MetaGraphDef.FromString(graph.SerializeToString()) for graph in tf1_hub_module.read(folder)]
     prefix = folder / tf1_hub_module.VARIABLES
     return ModuleSpec(graphs, str(prefix) if prefix.with_suffix(".index").is_file() else None)
-
-
-def _local_folder(path: str) -> Path:
-    if parse(path).kind is Kind.REMOTE:
-        raise FormatError(
-            f"'{path}' is not on this machine.", hint="Copy the module to a folder, and pass that.", path=path
-        )
-    return Path(path)
 
 
 def as_module_spec(spec: ModuleSpec | str | os.PathLike[str]) -> ModuleSpec:
