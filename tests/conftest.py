@@ -19,7 +19,13 @@ import pytest
 TESTS = Path(__file__).parent
 NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "examples", "keras", "publish", "runtime", "tf1")
 # Collected only where the package is: in the environment of TensorFlow 2.15.
-NEEDS_PACKAGE = {"tf1/test_estimator.py": "tensorflow_estimator", "tf1/test_peer.py": "tensorflow_hub"}
+NEEDS_PACKAGE = {
+    "tf1/test_estimator.py": "tensorflow_estimator",
+    "tf1/test_estimator_keras_layer.py": "tensorflow_estimator",
+    "tf1/test_estimator_parameter_server.py": "tensorflow_estimator",
+    "tf1/test_peer.py": "tensorflow_hub",
+    "tf1/test_peer_publishing.py": "tensorflow_hub",
+}
 RUNS_EVERYWHERE = ("test_import.py",)
 
 # Test ids that may be skipped although CI is set. A skip that nobody sees is a test that nobody has.

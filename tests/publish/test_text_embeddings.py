@@ -170,3 +170,11 @@ def test_command_names_the_line_that_is_wrong(source: Path) -> None:
     code, printed, told = command(source, source.parent / "out")
     assert (code, printed) == (1, "")
     assert f"error: '{source}', line 2: 'two' has 'x' among its 2 numbers.\nhint: Each line needs a word" in told
+
+
+def test_models_are_written_to_places_that_tensorflow_alone_can_open(source: Path) -> None:
+    target = f"ram://{source.parent.name}/out"
+    export_text_embeddings(source, target, Embedding("sum"))
+    np.testing.assert_allclose(hub.load(f"{target}/saved-model")(tf.constant(["one two"])), [np.add(ONE, TWO)])
+    with hub.eval_function_for_module(f"{target}/tf1-hub") as module:
+        np.testing.assert_allclose(module(["one two"]), [np.add(ONE, TWO)])

@@ -1,10 +1,12 @@
 """The programs of a cluster of two processes: ``ps`` keeps variables, ``chief`` makes the graph and runs it.
 
-``python -m tests.tf1.parameter_server SESSION_OR_ESTIMATOR SPELLING MODEL``, with the cluster in ``TF_CONFIG``.
+``python -m tests.tf1.parameter_server session|estimator MODEL SPELLING…``, with the cluster in ``TF_CONFIG``. The chief
+prints a line of JSON for each spelling: what it trained, or the message of its error.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -31,16 +33,15 @@ def config_with(spelling: str) -> Any:
     return session_config
 
 
-def train_in_session(model: str, session_config: Any) -> list[Any]:
+def train_in_session(model: str, session_config: Any, target: str) -> list[Any]:
     """Trains a step on variables of the parameter server, and returns the kernel and the devices of variables."""
     cluster = tf.train.ClusterSpec(json.loads(os.environ["TF_CONFIG"])["cluster"])
-    server = v1.train.Server(cluster, job_name="chief", task_index=0, config=session_config)
     place = v1.train.replica_device_setter(cluster=cluster, worker_device="/job:chief")
     with tf.Graph().as_default(), v1.device(place):
         m = hub.load(model)
         loss = tf.reduce_sum(m(tf.constant(ROWS)))
         step = v1.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=m.trainable_variables)
-        with v1.Session(server.target, config=session_config) as session:
+        with v1.Session(target, config=session_config) as session:
             session.run([v1.global_variables_initializer(), v1.tables_initializer()])
             session.run(step)
             return [session.run(m.kernel).tolist(), [variable.device for variable in m.variables]]
@@ -69,14 +70,20 @@ def train_estimator(model: str, session_config: Any) -> list[Any]:
     return [estimator.get_variable_value("kernel").tolist(), devices]
 
 
-def main(api: str, spelling: str, model: str) -> None:
+def main(api: str, model: str, *spellings: str) -> None:
     tf_config = json.loads(os.environ["TF_CONFIG"])
-    if tf_config["task"]["type"] == "ps":
-        server = v1.train.Server(tf_config["cluster"], job_name="ps", task_index=0)
-        print("ready", flush=True)
+    role, cluster = tf_config["task"]["type"], tf_config["cluster"]
+    if role == "ps" or api == "session":
+        server = v1.train.Server(cluster, job_name=role, task_index=0)
+    if role == "ps":
         server.join()
-    train = {"session": train_in_session, "estimator": train_estimator}[api]
-    print(json.dumps(train(model, config_with(spelling))))
+    train = train_estimator if api == "estimator" else functools.partial(train_in_session, target=server.target)
+    for spelling in spellings:
+        try:
+            result = train(model, config_with(spelling))
+        except tf.errors.OpError as error:
+            result = str(error)
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

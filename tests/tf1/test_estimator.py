@@ -16,8 +16,6 @@ DATA = Path(__file__).parent.parent / "data/tf1_hub"
 TEXT = str(DATA / "text_vocab")
 TEXTS = ["one", "two", "three", "four"]
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 Features = dict[str, Any]
 
 

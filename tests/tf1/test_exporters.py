@@ -126,6 +126,15 @@ def test_export_is_newer_than_those_before_when_the_clock_went_back(tmp_path: Pa
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["10000000000"] == [Path(str(folder)).name]
 
 
+def test_export_writes_to_places_that_tensorflow_alone_can_open(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, build_one)
+    trainer.save(4.0)
+    base = f"ram://{tmp_path.name}/export"
+    folders = [exporter(exports_to_keep=1).export(trainer, base) for _ in range(2)]
+    assert [name.rstrip("/") for name in tf.io.gfile.listdir(base)] == [str(folders[1]).rpartition("/")[2]]
+    assert values(f"{folders[1]}/half") == {"a": 4.0, "b": 4.0}
+
+
 def test_export_says_so_when_no_module_is_registered(tmp_path: Path) -> None:
     def build_none(mode: str) -> None:
         tf.compat.v1.get_variable("v", [])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,12 @@ def test_column_is_made_again_from_its_config(number: int) -> None:
     assert again == column
     assert hash(again) == hash(column)
     assert again.get_config() == column.get_config()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_column_can_be_copied_and_pickled(number: int) -> None:
+    column = columns()[number]
+    assert copy.deepcopy(column) == pickle.loads(pickle.dumps(column)) == column
 
 
 def test_configs_have_the_names_that_files_have() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import rehub as hub
 from tests.tf1 import applications, modules
@@ -58,6 +59,37 @@ def assert_case(module: Any, kind: Kind, number: int) -> None:
     case = kind.cases[number]
     actual = measure(lambda: applications.of_module(hub, module, case.inputs, case.signature, case.tags))
     ORACLE[kind.name][number].assert_met_by(actual, 5e-6)
+
+
+@pytest.mark.parametrize("kind", CREATED.values(), ids=CREATED)
+def test_exported_module_has_the_files_and_fields_of_one_by_the_peer(kind: Kind, exports: dict[str, Path]) -> None:
+    ours, theirs = exports[kind.name], ROOMS[1] / kind.name
+    assert files(ours) == files(theirs)
+    assert (ours / "tfhub_module.pb").read_bytes() == (theirs / "tfhub_module.pb").read_bytes()
+    assert facts(ours) == facts(theirs)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def facts(folder: Path) -> dict[tuple[str, ...], Any]:
+    """By tags, what other programs rely on."""
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return {
+        tuple(graph.meta_info_def.tags): (
+            graph.meta_info_def.stripped_default_attrs,
+            [field.name for field, _ in graph.ListFields()],
+            {name: definition.WhichOneof("kind") for name, definition in graph.collection_def.items()},
+            {name: str(definition) for name, definition in graph.signature_def.items()},
+            {
+                tuple(node.attr["value"].tensor.string_val)
+                for node in graph.graph_def.node
+                if f"{node.name}:0" in graph.collection_def["asset_filepaths"].node_list.value
+            },
+        )
+        for graph in model.meta_graphs
+    }
 
 
 @pytest.mark.parametrize("case", modules.SPLIT_COLUMNS.cases, ids=lambda case: case.signature)

@@ -22,7 +22,19 @@ from rehub.cli import output
 from rehub.cli.group import LazyGroup, examples
 from rehub.errors import HubError
 
-_COMMANDS = ("inspect", "resolve", "download", "cache", "publish", "serve", "login", "logout", "demo", "doctor", "completion")
+_COMMANDS = (
+    "inspect",
+    "resolve",
+    "download",
+    "cache",
+    "publish",
+    "serve",
+    "login",
+    "logout",
+    "demo",
+    "doctor",
+    "completion",
+)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 

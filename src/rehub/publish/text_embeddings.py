@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from rehub.archive.new_folder import new_folder
 from rehub.errors import PublishError
 from rehub.publish import embedding_file
 from rehub.publish.embedding_file import Embeddings
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.tf1.builder import add_signature, create_module_spec
+from rehub.tf1.remote import new_place
 
 Format = Literal["tf1-hub", "saved-model"]
 Combiner = Literal["mean", "sqrtn", "sum"]
@@ -84,7 +85,10 @@ class Embedding:
 
 
 def export_text_embeddings(
-    source: Path, target: Path, embedding: Embedding = Embedding(), formats: Collection[Format] = FORMATS
+    source: Path,
+    target: str | os.PathLike[str],
+    embedding: Embedding = Embedding(),
+    formats: Collection[Format] = FORMATS,
 ) -> Embeddings:
     """Makes models of a file of word embeddings.
 
@@ -92,8 +96,8 @@ def export_text_embeddings(
 
     Args:
         source: A word and its numbers on each line, as `rehub.publish.embedding_file.read` reads it.
-        target: A folder that does not exist yet. A single model is written to it; several to folders in it, which are
-            called as their formats.
+        target: A folder that does not exist yet; may be in a place that TensorFlow alone can write to. A single model
+            is written to it; several to folders in it, which are called as their formats.
         embedding: How texts are embedded.
         formats: ``tf1-hub`` for a module in TF1 Hub format, ``saved-model`` for a reusable SavedModel of TensorFlow 2.
 
@@ -108,7 +112,7 @@ def export_text_embeddings(
     import_tensorflow()  # large files take a minute to read
     if not formats:
         raise PublishError("no format is given to write.", hint=f"Choose some of {', '.join(FORMATS)}.")
-    with new_folder(target) as folder, tempfile.TemporaryDirectory() as temporary:
+    with new_place(target) as folder, tempfile.TemporaryDirectory() as temporary:
         content = embedding_file.read(source)
         vocabulary = Path(temporary) / _VOCABULARY
         with vocabulary.open("wb") as file:

@@ -2,6 +2,8 @@
 
 - Loops of TensorFlow 1 with arrays: TensorFlow's own gradients of arrays fail where control flow of TensorFlow 2 is
   on.
+- Loops of TensorFlow 2 that are differentiated twice: TensorFlow 2.15 reads them from the graph once more, after the
+  first gradient has added outputs to them, and gives other numbers without a word.
 - ``tf.custom_gradient``: the file names a Python function of the process that wrote it. Modules that rehub made hold
   the gradient as a function of the graph, see `rehub.tf1.custom_gradients`.
 """
@@ -14,6 +16,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from rehub.runtime import tf_private
 from rehub.runtime.tf_version import import_tensorflow
 
 ATTRIBUTE = "_gradient_op_type"
@@ -28,6 +31,7 @@ RESULTS = "_rehub_gradient_results"
 OF_A_PROCESS = re.compile(rb"[A-Za-z]+-\d+")
 """Names that TensorFlow gives to the gradients of one process."""
 
+_LOOPS = frozenset({"StatelessWhile", "While"})
 _ARRAYS = ("Concat", "Gather", "Read", "Scatter", "Split", "Write")
 _ARRAY_OPS = frozenset(f"TensorArray{kind}V3" for kind in _ARRAYS)
 
@@ -38,6 +42,9 @@ def apply(nodes: Iterable[Any]) -> None:
         if node.op in _ARRAY_OPS:
             _register()
             node.attr[ATTRIBUTE].s = f"Rehub{node.op}".encode()
+        elif node.op in _LOOPS:
+            _register()
+            node.attr[ATTRIBUTE].s = b"RehubWhile"
         elif ATTRIBUTE in node.attr and OF_A_PROCESS.fullmatch(node.attr[ATTRIBUTE].s):
             _register()
             if node.op != "IdentityN":
@@ -53,8 +60,14 @@ def _register() -> None:
     tf = import_tensorflow()
     for kind in _ARRAYS:
         tf.RegisterGradient(f"RehubTensorArray{kind}V3")(globals()[f"_array_{kind.lower()}"])
+    tf.RegisterGradient("RehubWhile")(_loop)
     tf.RegisterGradient("RehubCustomGradient")(_custom)
     tf.RegisterGradient("RehubForwardGradient")(_forward)
+
+
+def _loop(operation: Any, *gradients: Any) -> Any:
+    tf_private.keep_loop_graphs(operation)
+    return tf_private.registered_gradient("While")(operation, *gradients)
 
 
 def _custom(operation: Any, *gradients: Any) -> list[Any]:

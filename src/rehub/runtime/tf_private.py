@@ -285,3 +285,11 @@ def watch(graph: Any, variable: Any) -> None:
 def function_graph(graph: Any, name: str) -> Any:
     """The graph of a function that a graph calls; the public way is by the Python object that was called."""
     return graph._get_function(name).graph
+
+
+def keep_loop_graphs(operation: Any) -> None:
+    """Keeps the graphs of a ``While`` that comes from a file with it, as those of loops that were built here are."""
+    from tensorflow.python.ops import while_v2
+
+    for attribute, name in (("cond", "_cond_graph"), ("body", "_body_graph")):
+        setattr(operation, name, while_v2._get_graph(operation, attribute, name))

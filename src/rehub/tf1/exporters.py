@@ -5,18 +5,18 @@ Estimator is not needed: whatever has the attributes and methods that are used h
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehub.archive.new_folder import new_folder
 from rehub.errors import PublishError
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.tf1.module import Module
+from rehub.tf1.remote import new_place
 
 _COLLECTION = "rehub_modules_for_export"
 _PREDICT = "infer"
@@ -100,7 +100,7 @@ class LatestModuleExporter:
         Args:
             estimator: An Estimator. Needed are ``model_fn(features, labels, mode, config)`` and ``config``; without a
                 ``checkpoint_path`` also ``latest_checkpoint()`` and ``model_dir``.
-            export_path: The folder of the exports.
+            export_path: The folder of the exports; what TensorFlow can open, such as ``gs://…``, will do.
             checkpoint_path: The prefix of the checkpoint; None for the latest.
             eval_result: Not used.
             is_the_final_export: Not used.
@@ -130,19 +130,21 @@ class LatestModuleExporter:
                     stacklevel=2,
                 )
                 return None
-            base = Path(os.fsdecode(export_path))
-            target = base / _next_timestamp(base)
-            with new_folder(target) as folder, tf.compat.v1.Session() as session:
+            base = os.fsdecode(export_path)
+            target = os.path.join(base, _next_timestamp(base))  # noqa: PTH118 - may be a URL
+            with new_place(target) as folder, tf.compat.v1.Session() as session:
                 _restore(session, [module for _, module in modules], checkpoint_path)
                 for export_name, module in modules:
                     module.export(folder / export_name, session)
         self._remove_old(base)
-        return str(target)
+        return target
 
-    def _remove_old(self, base: Path) -> None:
+    def _remove_old(self, base: str) -> None:
+        tf = import_tensorflow()
         if self._exports_to_keep is not None:
             for timestamp in _timestamps(base)[: -self._exports_to_keep]:
-                shutil.rmtree(base / str(timestamp), ignore_errors=True)
+                with contextlib.suppress(tf.errors.OpError):
+                    tf.io.gfile.rmtree(os.path.join(base, str(timestamp)))  # noqa: PTH118 - may be a URL
 
 
 def _restore(session: Any, modules: Sequence[Module], checkpoint_path: str) -> None:
@@ -159,14 +161,15 @@ def _restore(session: Any, modules: Sequence[Module], checkpoint_path: str) -> N
         ) from error
 
 
-def _next_timestamp(base: Path) -> str:
+def _next_timestamp(base: str) -> str:
     """Seconds since 1970, as for exports of Estimator; more where that is taken."""
     return str(max([int(time.time()), *(timestamp + 1 for timestamp in _timestamps(base))]))
 
 
-def _timestamps(base: Path) -> list[int]:
+def _timestamps(base: str) -> list[int]:
     """Those of the exports in a folder, the latest at the end."""
-    names = [path.name for path in base.iterdir()] if base.is_dir() else []
+    gfile = import_tensorflow().io.gfile
+    names = [name.rstrip("/") for name in gfile.listdir(base)] if gfile.isdir(base) else []
     return sorted(int(name) for name in names if name.isdecimal() and name.isascii())
 
 

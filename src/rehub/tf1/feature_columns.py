@@ -114,6 +114,10 @@ class ModuleColumn(*tf_private.dense_column_classes(), metaclass=abc.ABCMeta):  
         arguments = dict(config)
         return cls(module_spec=arguments.pop("module_spec_path"), **arguments)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the spec that is kept: Estimators copy their parameters, and others pickle them.
+        return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
     # What follows is the same by the names that input_layer asks for.
 
     @property

@@ -180,8 +180,10 @@ def test_object_of_a_graph_says_that_it_cannot_be_pickled_or_copied(folder, dupl
 
 def test_table_that_dies_adds_nothing_to_its_graph(folder, graph):
     """If it did while the graph makes another op, the program would stop for good."""
-    hub.load(folder / "text")
+    m = hub.load(folder / "text")
+    m(tf.constant(["film"]))
     operations = len(graph.get_operations())
+    del m
     gc.collect()
 
     assert len(graph.get_operations()) == operations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path())
 @click.option(
     "--format",
     "which",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     help="What the model does to a text before it looks for words. May be given twice.",
 )
 def command(
-    file: Path, out: Path, which: str, oov_buckets: int, combiner: Combiner, preprocess: tuple[Preprocessing, ...]
+    file: Path, out: str, which: str, oov_buckets: int, combiner: Combiner, preprocess: tuple[Preprocessing, ...]
 ) -> None:
     """Make a text embedding model of a file of word embeddings.
 
@@ -74,4 +74,4 @@ def command(
         )
     output.tell(f"Made models of {output.count(len(content.words), 'word')} with {content.dim:,} numbers each.")
     for name in formats:
-        output.write(str(out / name if len(formats) > 1 else out))
+        output.write(os.path.join(out, name) if len(formats) > 1 else out)  # noqa: PTH118 - may be a URL
