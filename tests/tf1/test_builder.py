@@ -257,6 +257,73 @@ def local_variable() -> None:
     v1.get_variable("secret", initializer=1.0, collections=[])
 
 
+def references() -> None:
+    count = v1.get_variable("count", initializer=np.arange(4, dtype=np.float32), use_resource=False)
+    raised = v1.assign_add(count, [1.0, 1.0, 1.0, 1.0])
+    hub.add_signature(inputs={}, outputs={"default": count._variable, "raised": raised})
+    hub.add_signature("slice", inputs={}, outputs=count[0:2].assign([7.0, 8.0]))
+    v1.add_to_collection(v1.GraphKeys.REGULARIZATION_LOSSES, v1.assign_sub(count, [0.0, 0.0, 0.0, 0.0])[1])
+
+
+def test_outputs_that_are_references_give_values() -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        module = hub.Module(hub.create_module_spec(references), trainable=True)
+        outputs, changed = module(as_dict=True), module(signature="slice")
+        (loss,) = v1.losses.get_regularization_losses()
+        session.run(v1.global_variables_initializer())
+
+        assert session.run(outputs["default"]).tolist() == [0.0, 1.0, 2.0, 3.0]
+        assert session.run(loss) == 1.0
+        assert session.run(outputs["raised"]).tolist() == [1.0, 2.0, 3.0, 4.0]
+        assert session.run(changed).tolist() == [7.0, 8.0, 3.0, 4.0]
+
+
+def test_graph_that_was_trained_with_references_makes_a_module(tmp_path: Path) -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [])
+        w = v1.get_variable("w", initializer=3.0, use_resource=False)
+        y = x * w
+        chosen = v1.raw_ops.RefSelect(index=0, inputs=[w._ref(), w._ref()])
+        step = v1.train.AdamOptimizer(0.5).minimize(y)
+        session.run(v1.global_variables_initializer())
+        session.run(step, {x: 1.0})
+        builder = v1.saved_model.Builder(str(tmp_path / "saved"))
+        signatures = {
+            "default": v1.saved_model.predict_signature_def({"x": x}, {"default": y}),
+            "chosen": v1.saved_model.predict_signature_def({"x": x}, {"default": chosen * x}),
+        }
+        builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+        builder.save()
+        trained = session.run(w)
+
+    spec = hub.create_module_spec_from_saved_model(tmp_path / "saved", drop_collections=["train_op"])
+    assert run(spec, 2.0, tags={"serve"}) == 2.0 * trained
+    with pytest.raises(hub.errors.ConversionError, match="'RefSelect'"):
+        run(spec, 1.0, tags={"serve"}, signature="chosen")
+
+
+def test_ops_that_share_what_they_hold_but_take_inputs_belong_to_the_application() -> None:
+    def module_fn() -> None:
+        x = v1.sparse_placeholder(tf.float32, [None, 3])
+        handles = v1.raw_ops.AddManySparseToTensorsMap(
+            sparse_indices=x.indices, sparse_values=x.values, sparse_shape=x.dense_shape, shared_name="rows"
+        )
+        back = v1.raw_ops.TakeManySparseFromTensorsMap(sparse_handles=handles, dtype=tf.float32, shared_name="rows")
+        hub.add_signature(inputs=x, outputs=tf.reduce_sum(back.sparse_values))
+
+    with tf.Graph().as_default(), v1.Session() as session:
+        outputs = hub.Module(hub.create_module_spec(module_fn))(tf.sparse.from_dense([[1.0, 0.0, 2.0]]))
+        assert session.run(outputs) == 3.0
+
+
+def test_variable_of_another_shape_in_another_variant_is_refused() -> None:
+    def module_fn(size: int) -> None:
+        hub.add_signature(inputs={}, outputs=v1.get_variable("w", [size]) + 0.0)
+
+    with pytest.raises(ValueError, match=r"'w' is not the same in all graph variants.*\['t'\].*\[3\].*\[2\]"):
+        hub.create_module_spec(module_fn, [(set(), {"size": 2}), ({"t"}, {"size": 3})])
+
+
 @pytest.mark.parametrize(
     ("module_fn", "says"),
     [

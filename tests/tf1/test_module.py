@@ -334,6 +334,12 @@ def test_evaluation_function_runs_signatures() -> None:
         assert set(outputs) == {"sum", "default"}
 
 
+@pytest.mark.parametrize("arguments", [(), ({"a": [[1.0, 1.0, 1.0]]},), ([[1.0, 1.0, 1.0]],)])
+def test_evaluation_function_refuses_wrong_inputs(arguments: tuple[Any, ...]) -> None:
+    with hub.eval_function_for_module(RICH) as f, pytest.raises(TypeError, match=r"missing|multiple inputs"):
+        f(*arguments, signature="two_in")
+
+
 def test_eager_execution_is_refused() -> None:
     with pytest.raises(hub.errors.UsageError, match=r"eager execution is enabled.*tf\.Graph"):
         hub.Module(RICH)

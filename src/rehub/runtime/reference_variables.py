@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rehub.errors import ConversionError
 from rehub.model.program import node_of
 from rehub.runtime import tf_private
 from rehub.runtime.tf_version import import_tensorflow
@@ -61,11 +60,13 @@ class Rewritten:
         tensors: For each tensor of the old graph that was a reference and was asked for by name: the tensor that reads
             it.
         inserted: The nodes that were inserted to read variables, by the node that they read for.
+        refused: The nodes that work on references in a way that no resource offers, and are as they were.
     """
 
     nodes: tuple[Any, ...]
     tensors: Mapping[str, str]
     inserted: Mapping[str, tuple[str, ...]]
+    refused: frozenset[str]
 
 
 def to_resources(nodes: Iterable[Any], fetches: Iterable[str]) -> Rewritten:
@@ -74,9 +75,6 @@ def to_resources(nodes: Iterable[Any], fetches: Iterable[str]) -> Rewritten:
     Args:
         nodes: The ``NodeDef`` messages of a graph; they stay as they are.
         fetches: Names of tensors that will be read as values, such as ``w:0``.
-
-    Raises:
-        ConversionError: If an op takes a reference that has no counterpart for resources; the message names it.
     """
     rewriter = _Rewriter({node.name: node for node in nodes})
     return rewriter.run(fetches)
@@ -88,6 +86,7 @@ class _Rewriter:
         self._references: dict[str, _Reference] = {}
         self._out: list[Any] = []
         self._inserted: dict[str, tuple[str, ...]] = {}
+        self._refused: set[str] = set()
 
     def run(self, fetches: Iterable[str]) -> Rewritten:
         self._find_references()
@@ -97,8 +96,8 @@ class _Rewriter:
         for fetch in fetches:
             reference = self._references.get(_canonical(fetch))
             if reference is not None and fetch not in tensors:
-                tensors[fetch] = self._read(node_of(fetch), reference, ())
-        return Rewritten(tuple(self._out), tensors, self._inserted)
+                tensors[fetch] = f"{self._read(node_of(fetch), reference, ())}:0"
+        return Rewritten(tuple(self._out), tensors, self._inserted, frozenset(self._refused))
 
     def _find_references(self) -> None:
         waiting = [node for node in self._nodes.values() if node.op in _VARIABLES]
@@ -106,7 +105,7 @@ class _Rewriter:
             self._references[node.name] = _Reference(node.name, node.attr["dtype"].type, ())
         users: dict[str, list[Any]] = {}
         for node in self._nodes.values():
-            if node.op in _SAME_REFERENCE or node.op in _WRITES:
+            if node.op in _SAME_REFERENCE or _writer(node.op):
                 for name in node.input:
                     users.setdefault(node_of(name), []).append(node)
         while waiting:
@@ -116,7 +115,7 @@ class _Rewriter:
                 if source is None or outputs[0] in self._references:
                     continue
                 for output in outputs:
-                    if user.op in _WRITES:
+                    if _writer(user.op):
                         reference = dataclasses.replace(source, after=(*source.after, user.name))
                     else:
                         reference = dataclasses.replace(source, handle=output)
@@ -131,35 +130,32 @@ class _Rewriter:
         elif node.op in _SAME_REFERENCE and node.name in self._references:
             new.op = _SAME_REFERENCE[node.op]
             new.attr["T"].type = import_tensorflow().resource.as_datatype_enum
-        elif node.op in _WRITES or node.op in _READS:
-            new.op = (_WRITES | _READS)[node.op]
+        elif _writer(node.op) or node.op in _READS:
+            new.op = _writer(node.op) or _READS[node.op]
             self._fit_attributes(new)
         elif node.op == "Identity" and _canonical(node.input[0]) in self._references:
             self._make_read(new, self._references[_canonical(node.input[0])])
             return new
-        elif any(map(self._reference_of, node.input)) and tf_private.takes_references(node.op):
-            raise ConversionError(
-                f"The node {node.name!r} is a {node.op!r}, which works on a reference variable of TensorFlow 1 in a "
-                "way that no resource variable offers.",
-                hint="Export the model again with resource variables (tf.compat.v1.enable_resource_variables()).",
-            )
+        elif any(map(self._reference_of, node.input)) and tf_private.reference_inputs(node.op):
+            self._refused.add(node.name)
+            return new
         self._rewire(new, node)
         return new
 
     def _rewire(self, new: Any, node: Any) -> None:
-        takes_handle = node.op in _WRITES or node.op in _READS
+        handles = tf_private.reference_inputs(node.op) if _writer(node.op) or node.op in _READS else frozenset[int]()
         del new.input[:]
         controls = tuple(name for name in node.input if name.startswith("^"))
         for place, name in enumerate(node.input):
             reference = self._reference_of(name)
             if reference is None:
                 new.input.append(name)
-            elif node.op in _SAME_REFERENCE or (takes_handle and place == 0):
+            elif node.op in _SAME_REFERENCE or place in handles:
                 new.input.append(reference.handle)
                 controls += tuple(f"^{op}" for op in reference.after)
             else:
                 new.input.append(self._read(node.name, reference, controls))
-        if takes_handle or node.op in _SAME_REFERENCE:
+        if handles or node.op in _SAME_REFERENCE:
             new.input.extend(name for name in dict.fromkeys(controls) if name not in new.input)
 
     def _reference_of(self, name: str) -> _Reference | None:
@@ -200,6 +196,13 @@ class _Rewriter:
         for key, _ in _attributes(node):
             if not key.startswith("_") and key not in known:
                 del node.attr[key]
+
+
+def _writer(op: str) -> str:
+    """What writes into a resource as an op writes into a reference; empty for other ops."""
+    if op.startswith(("Apply", "SparseApply")) and tf_private.reference_inputs(op):  # the ops of optimizers
+        return f"Resource{op}"
+    return _WRITES.get(op, "")
 
 
 def _attributes(node: Any) -> Iterator[tuple[str, Any]]:

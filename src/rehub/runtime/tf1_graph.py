@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rehub.errors import ConversionError
 from rehub.model.program import node_of, tensor_names
 from rehub.runtime import function_calls, gradient_overrides, handle_data, reference_variables, tf_private
 from rehub.runtime.tf_version import import_tensorflow
@@ -66,6 +67,7 @@ class Tf1Graph:
         gradient_overrides.apply(self.nodes.values())
         self._library = self._own_library()
         self._reads = rewritten.tensors
+        self._refused = rewritten.refused
         self._inserted = collections.ChainMap(dict(rewritten.inserted), dict(inlined.inserted))
         self._contexts = [_Context(message, self._belonging) for message in self._context_messages()]
         self._context_of = {name: context for context in self._contexts for name in context.inside}
@@ -99,6 +101,7 @@ class Tf1Graph:
         """
         given_nodes = set(map(node_of, given))
         found: set[str] = set()
+        contexts: set[int] = set()
         waiting = list(roots)
         while waiting:
             tensor = waiting.pop()
@@ -107,8 +110,10 @@ class Tf1Graph:
                 continue
             found.add(name)
             waiting += self.nodes[name].input
-            if name in self._context_of:  # a loop or a condition is of use as a whole only
-                waiting += (f"^{each}" for each in self._context_of[name].all_nodes)
+            context = self._context_of.get(name)
+            if context is not None and id(context) not in contexts:  # a loop or a condition is of use as a whole only
+                contexts.add(id(context))
+                waiting += (f"^{each}" for each in context.all_nodes)
         return found
 
     def is_runnable(self, closure: Iterable[str]) -> bool:
@@ -125,9 +130,19 @@ class Tf1Graph:
             given: The tensors of the current graph that stand for those of this one, by name, such as ``w:0``.
             scope: The name scope that all names begin with, such as ``module/``.
             name_shared: Whether shared resources get a name that lasts beyond a call of the function being built.
+
+        Raises:
+            ConversionError: If a node works on a reference variable in a way that no resource variable offers.
         """
         if not names:
             return
+        names = frozenset(names)
+        for name in sorted(names & self._refused):
+            raise ConversionError(
+                f"The node {name!r} is a {self.nodes[name].op!r}, which works on a reference variable of TensorFlow 1 "
+                "in a way that no resource variable offers.",
+                hint="Export the model again with resource variables (tf.compat.v1.enable_resource_variables()).",
+            )
         tf = import_tensorflow()
         definition = tf.compat.v1.GraphDef(versions=self._meta_graph.graph_def.versions)
         moved: dict[str, list[bytes]] = {}
@@ -176,7 +191,7 @@ class Tf1Graph:
                 colocated = [b"loc:@" + place for place in known]
                 tf_private.set_colocation(graph.get_operation_by_name(scope + name), colocated)
         for context in self._contexts:
-            if context.inside & set(names):
+            if context.inside & names:
                 tf_private.restore_control_flow(context.renamed(renamed, scope, names, given))
 
     def _fit_to_scope(self, node: Any, scope: str, name_shared: bool) -> None:

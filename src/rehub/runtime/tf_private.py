@@ -118,10 +118,11 @@ def rename_variable(variable: Any, name: str) -> None:
     variable._handle_name = name
 
 
-def takes_references(op_type: str) -> bool:
-    """Whether ops of this type take a reference variable as one. Op definitions are public in C++ alone."""
+def reference_inputs(op_type: str) -> frozenset[int]:
+    """The inputs by which ops of this type take a reference variable. Op definitions are public in C++ alone."""
     definition = _op_definition(op_type)
-    return definition is not None and any(argument.is_ref for argument in definition.input_arg)
+    arguments = () if definition is None else definition.input_arg
+    return frozenset(place for place, argument in enumerate(arguments) if argument.is_ref)
 
 
 def attribute_names(op_type: str) -> frozenset[str]:
@@ -150,9 +151,14 @@ def output_counts(node: Any) -> list[tuple[str, int]]:
 
 
 def makes_shared_state(node: Any) -> bool:
-    """Whether a node makes something that all runs of it share by its name: a variable, a table, a queue."""
+    """Whether a node gives the handle of something that all runs share by its name: a variable, a table, a queue."""
+    import tensorflow as tf
+
     definition = _op_definition(node.op)
-    return definition is not None and any(attribute.name == "shared_name" for attribute in definition.attr)
+    if definition is None or not any(attribute.name == "shared_name" for attribute in definition.attr):
+        return False
+    handles = (output.is_ref or output.type == tf.resource.as_datatype_enum for output in definition.output_arg)
+    return any(handles)
 
 
 def control_flow_contexts(collections: Any) -> list[Any]:
@@ -221,7 +227,7 @@ def set_slice(variable: Any, full_name: str, full_shape: Sequence[int], offset: 
     """Makes a variable a part of a bigger one, as savers see it. Partitioners do so; nothing else public does."""
     import tensorflow as tf
 
-    info = tf.compat.v1.Variable.SaveSliceInfo(full_name, list(full_shape), list(offset), list(variable.shape))
+    info = tf.compat.v1.Variable.SaveSliceInfo(full_name, list(full_shape), list(offset), variable.shape.as_list())
     variable._set_save_slice_info(info)
 
 

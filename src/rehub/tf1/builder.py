@@ -73,7 +73,9 @@ def create_module_spec(
             _build(module_fn, arguments)
             graphs.append(_meta_graph(graph, tags, drop_collections or ()))
     _check_tags(graphs)
-    return ModuleSpec(graphs, None)
+    spec = ModuleSpec(graphs, None)
+    _check_shared_variables(spec)
+    return spec
 
 
 def add_signature(name: str | None = None, inputs: Any = None, outputs: Any = None) -> None:
@@ -226,6 +228,19 @@ def _check_tags(graphs: Iterable[Any]) -> None:
         if tags in seen:
             raise PublishError(f"Tags {sorted(tags)!r} used repeatedly.", hint="Give each graph variant its own.")
         seen.add(tags)
+
+
+def _check_shared_variables(spec: ModuleSpec) -> None:
+    known: dict[str, Any] = {}
+    for tags in spec.get_tags():
+        for part in spec.graph(frozenset(tags)).variables:
+            what = part.dtype, part.shape.as_list() if part.shape.rank is not None else None, part.offset
+            if known.setdefault(part.node, what) != what:
+                raise PublishError(
+                    f"The variable {part.full_name!r} is not the same in all graph variants: with the tags "
+                    f"{sorted(tags)!r} it has the shape {what[1]}, elsewhere {known[part.node][1]}.",
+                    hint="Variants share their variables; give this one another name where it is another.",
+                )
 
 
 def _take_over_assets(message: Any, own: Any, folder: Path) -> None:

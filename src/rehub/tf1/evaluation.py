@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from rehub.runtime.tf_version import import_tensorflow
+from rehub.tf1 import tensor_info
 from rehub.tf1.module import Module
 from rehub.tf1.module_spec import ModuleSpec, as_module_spec
 
@@ -40,7 +41,8 @@ def eval_function_for_module(
                 if key not in known:
                     known[key] = _apply(module, *key)
                 feeds, outputs = known[key]
-                return session.run(outputs, _feed(feeds, inputs))
+                values = tensor_info.by_name(feeds, inputs)
+                return session.run(outputs, {feeds[name]: value for name, value in values.items()})
 
             yield evaluate
 
@@ -55,9 +57,3 @@ def _apply(module: Module, signature: str | None, as_dict: bool) -> tuple[dict[s
         for name, info in infos.items()
     }
     return feeds, module(feeds, signature=signature, as_dict=as_dict)
-
-
-def _feed(feeds: Mapping[str, Any], inputs: Any) -> dict[Any, Any]:
-    if not isinstance(inputs, Mapping) and len(feeds) == 1:
-        inputs = dict.fromkeys(feeds, inputs)
-    return {feeds[name]: inputs[name] for name in feeds}

@@ -182,9 +182,10 @@ class Module:
             tf.compat.v1.add_to_collection("update_ops", graph.get_operation_by_name(scope + name))
 
         def tensor(name: str) -> Any:
+            name = name if name in feeds else self._nodes.resolve(name)
             if name in stand_ins:
                 return tf_private.in_graph(graph, stand_ins[name])
-            return graph.get_tensor_by_name(scope + self._nodes.resolve(name))
+            return graph.get_tensor_by_name(scope + name)
 
         return tensor_info.results(definition.outputs, tensor)
 

@@ -82,7 +82,7 @@ def feeds(messages: Mapping[str, Any], arguments: Any) -> dict[str, Any]:
     """
     tf = import_tensorflow()
     found: dict[str, Any] = {}
-    for name, value in _by_name(messages, arguments).items():
+    for name, value in by_name(messages, arguments).items():
         parts = tf.nest.flatten(_converted(name, value, parse(messages[name])), expand_composites=True)
         found.update(zip(component_names(messages[name]), parts, strict=True))
     return found
@@ -105,7 +105,8 @@ def results(messages: Mapping[str, Any], tensor: Callable[[str], Any]) -> dict[s
     return found
 
 
-def _by_name(messages: Mapping[str, Any], arguments: Any) -> Mapping[str, Any]:
+def by_name(messages: Mapping[str, Any], arguments: Any) -> Mapping[str, Any]:
+    """Returns what the user passed for each input; arguments and errors as for `feeds`."""
     names = sorted(messages)
     if arguments is None and not names:
         return {}
