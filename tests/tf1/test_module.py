@@ -76,6 +76,14 @@ def test_second_module_gets_a_scope_and_variables_of_its_own() -> None:
         np.testing.assert_array_equal(running.run(first.variable_map["out/bias"]), published("out/bias"))
 
 
+def test_names_of_its_variables_are_taken_for_whatever_comes_later() -> None:
+    with session():
+        hub.Module(HALF)
+        with v1.variable_scope("module", auxiliary_name_scope=False), v1.name_scope("module/"):
+            assert v1.get_variable("a", [2], use_resource=True).op.name == "module/a_1"
+        assert tf.constant(1.0, name="module/b").op.name == "module/b_1"
+
+
 def test_initializer_reads_from_disk_again_and_no_value_is_in_the_graph(tmp_path: Path) -> None:
     folder = tmp_path / "large"
 

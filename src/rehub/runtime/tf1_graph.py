@@ -116,9 +116,33 @@ class Tf1Graph:
                 waiting += (f"^{each}" for each in context.all_nodes)
         return found
 
-    def is_runnable(self, closure: Iterable[str]) -> bool:
-        """Whether none of some nodes waits for a value that nobody feeds."""
-        return not any(self.nodes[name].op in UNFED for name in closure)
+    def runnable(self, roots: Sequence[str], given: Collection[str] = ()) -> list[str]:
+        """Returns those of some tensors and operations that wait for no value that nobody feeds.
+
+        Args:
+            roots: Their names.
+            given: As for `closure`.
+        """
+        names = self.closure(roots, given)
+        users = collections.defaultdict[str, list[str]](list)
+        given_nodes = set(map(node_of, given))
+        for name in names:
+            for source in self.nodes[name].input:
+                if node_of(source) not in given_nodes or not _is_given(source, given):
+                    users[node_of(source)].append(name)
+        for context in {id(context): context for context in map(self._context_of.get, names) if context}.values():
+            one = next(iter(context.inside))  # a loop or a condition waits as a whole
+            for each in context.all_nodes:
+                users[each].append(one)
+            users[one] += context.inside
+        waiting = [name for name in names if self.nodes[name].op in UNFED]
+        unfed = set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in unfed:
+                unfed.add(name)
+                waiting += users[name]
+        return [root for root in roots if node_of(root) not in unfed]
 
     def import_nodes(
         self, names: Collection[str], given: Mapping[str, Any], scope: str, *, name_shared: bool = False

@@ -171,15 +171,13 @@ class Module:
             for info in definition.outputs.values()
             for name in tensor_info.component_names(info)
         ]
-        needed = self._nodes.closure(roots, stand_ins)
         updates = self._updates(stand_ins)
-        for _, closure in updates:
-            needed |= closure
+        needed = self._nodes.closure([*roots, *updates], stand_ins)
         self._nodes.import_nodes(needed, stand_ins, scope)
         for variable in self.variables:
             tf_private.watch(graph, variable)
-        for name, _ in updates:
-            tf.compat.v1.add_to_collection("update_ops", graph.get_operation_by_name(scope + name))
+        for name in updates:
+            tf.compat.v1.add_to_collection("update_ops", graph.get_operation_by_name(scope + name.partition(":")[0]))
 
         def tensor(name: str) -> Any:
             name = name if name in feeds else self._nodes.resolve(name)
@@ -189,11 +187,9 @@ class Module:
 
         return tensor_info.results(definition.outputs, tensor)
 
-    def _updates(self, given: Mapping[str, Any]) -> list[tuple[str, set[str]]]:
-        """The update ops that can run with what is fed, and the nodes that they need."""
-        names = self._nodes.collection("update_ops") if self.trainable else []
-        closures = ((name.partition(":")[0], self._nodes.closure([name], given)) for name in names)
-        found = [(name, closure) for name, closure in closures if self._nodes.is_runnable(closure)]
+    def _updates(self, given: Mapping[str, Any]) -> list[str]:
+        """The update ops that can run with what is fed."""
+        found = self._nodes.runnable(self._nodes.collection("update_ops"), given) if self.trainable else []
         if found and tf_private.is_in_control_flow():
             warnings.warn(
                 f"{self._name!r} is applied within a condition or a loop, where its {len(found)} update ops cannot be "

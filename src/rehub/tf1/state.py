@@ -96,12 +96,14 @@ class State:
             initial_value(part),
             trainable=self._trainable and part.is_trainable,
             collections=[keys.GLOBAL_VARIABLES, *[keys.MODEL_VARIABLES] * part.is_model_variable],
-            name=f"{self._scope}{part.node}/",  # as it is: names that end so are not made unique
+            name=f"{self._scope}{part.node}/",  # as it is: names that end so are neither made unique nor remembered
             dtype=tf.as_dtype(part.dtype),
             validate_shape=False,
             use_resource=True,
             shape=part.shape,
         )
+        with tf.compat.v1.get_default_graph().name_scope(None):
+            tf.compat.v1.get_default_graph().unique_name(self._scope + part.node)
         if part.offset is not None:
             tf_private.set_slice(variable, self._scope + part.full_name, part.full_shape, part.offset)
         self._parts[part.node] = part, variable
