@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import rehub as hub
 
@@ -178,6 +180,17 @@ def test_custom_gradient_survives_export_into_another_process(tmp_path: Path) ->
         gradients = [v1.gradients(module(x, signature=name), x)[0] for name in ("plain", "function")]
         assert session.run(gradients) == [-10.0, -30.0]
 
+    holder = tf.Module()
+    holder.call = v1.wrap_function(
+        lambda y: hub.Module(str(tmp_path / "out"))(y, signature="plain"), [tf.TensorSpec([], tf.float32)]
+    )
+    tf.saved_model.save(holder, str(tmp_path / "saved"), signatures={})
+    for call in (holder.call, tf.saved_model.load(str(tmp_path / "saved")).call):
+        y = tf.Variable(5.0)
+        with tf.GradientTape() as tape:
+            value = call(y)
+        assert tape.gradient(value, y).numpy() == -10.0
+
 
 def test_attached_messages_are_given_back(tmp_path: Path) -> None:
     info = hub.ImageModuleInfo()
@@ -226,6 +239,9 @@ def test_module_of_a_saved_model_has_its_signatures_variables_and_assets(tmp_pat
     spec = hub.create_module_spec_from_saved_model(tmp_path / "saved", drop_collections=["saved_model_main_op"])
     spec.export(tmp_path / "module")
     words.unlink()
+    written = saved_model_pb2.SavedModel.FromString((tmp_path / "module" / "saved_model.pb").read_bytes())
+    assert not [node.op for node in written.meta_graphs[0].graph_def.node if node.op in ("SaveV2", "RestoreV2")]
+    assert written.meta_graphs[0].signature_def["default"].method_name == ""
     for each in (spec, str(tmp_path / "module")):
         assert run(each, ["one", "zero", "other"], tags={"serve"}).tolist() == [4, 0, 8]
 
@@ -240,11 +256,6 @@ def other_graph() -> None:
     with tf.Graph().as_default():
         x = v1.placeholder(tf.float32, [])
     hub.add_signature(inputs=x, outputs=tf.constant(1.0))
-
-
-def two_of_one_name() -> None:
-    double()
-    hub.add_signature(inputs={}, outputs=tf.constant(1.0))
 
 
 def loss() -> None:
@@ -329,7 +340,6 @@ def test_variable_of_another_shape_in_another_variant_is_refused() -> None:
     [
         (lambda: None, r"No signatures present. Please call hub\.add_signature"),
         (other_graph, "Signature 'default', input 'default': .* is of another graph"),
-        (two_of_one_name, "has a signature 'default' already"),
         (loss, r"Unsupported collections in graph: \['losses'\].*drop_collections"),
         (local_variable, "variables that are not among the global variables: secret"),
         (lambda: hub.add_signature(inputs={}, outputs="text"), "output 'default': str is no tensor"),
@@ -340,6 +350,21 @@ def test_module_fn_that_makes_no_module_is_refused(module_fn: Draft, says: str) 
     with pytest.raises(ValueError, match=says) as info:
         hub.create_module_spec(module_fn)
     assert isinstance(info.value, hub.errors.PublishError)
+
+
+def test_signature_that_is_added_again_takes_the_place_of_the_first() -> None:
+    def module_fn() -> None:
+        double()
+        with pytest.warns(UserWarning, match="'default' is added again"):
+            hub.add_signature(inputs={}, outputs=tf.constant(5.0))
+
+    assert run(hub.create_module_spec(module_fn)) == 5.0
+
+
+def test_spec_is_pickled_with_its_graphs() -> None:
+    spec = hub.create_module_spec(weighted)
+    assert run(spec, 2.0) == 6.0
+    assert run(pickle.loads(pickle.dumps(spec)), 2.0) == 6.0
 
 
 def test_collection_that_is_dropped_does_no_harm() -> None:

@@ -11,9 +11,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rehub.runtime import tf_private
@@ -33,6 +34,7 @@ OF_A_PROCESS = re.compile(rb"[A-Za-z]+-\d+")
 
 _LOOPS = frozenset({"StatelessWhile", "While"})
 _ARRAYS = ("Concat", "Gather", "Read", "Scatter", "Split", "Write")
+_savable = itertools.count()
 _ARRAY_OPS = frozenset(f"TensorArray{kind}V3" for kind in _ARRAYS)
 
 
@@ -53,6 +55,30 @@ def apply(nodes: Iterable[Any]) -> None:
                 node.attr[ATTRIBUTE].s = b"RehubCustomGradient"
             else:
                 node.attr[ATTRIBUTE].s = b"RehubForwardGradient"
+
+
+def leave_to_tensorflow(nodes: Iterable[Any]) -> None:
+    """Takes the gradients of arrays and loops out of nodes of a function, in place.
+
+    A function is differentiated once, and ``tf.saved_model.save`` runs the gradients that nodes name without a node.
+    """
+    for node in nodes:
+        if ATTRIBUTE in node.attr and (node.op in _ARRAY_OPS or node.op in _LOOPS):
+            del node.attr[ATTRIBUTE]
+
+
+def make_savable(operations: Iterable[Any]) -> None:
+    """Gives each custom gradient within a function a name of its own, by which ``tf.saved_model.save`` can write it."""
+    tf = import_tensorflow()
+    for operation in operations:
+        if FUNCTION in operation.node_def.attr:
+            name = f"RehubCustomGradient_{next(_savable)}"
+            tf.RegisterGradient(name)(_gradient_of(operation))
+            tf_private.set_gradient(operation, name)
+
+
+def _gradient_of(operation: Any) -> Callable[..., list[Any]]:
+    return lambda _, *gradients: _custom(operation, *gradients)
 
 
 @functools.cache
@@ -88,6 +114,8 @@ def _custom(operation: Any, *gradients: Any) -> list[Any]:
 
 
 def _forward(operation: Any, *gradients: Any) -> tuple[Any, ...]:
+    if operation is None:  # tf.saved_model.save asks for the gradient alone
+        return gradients
     warnings.warn(
         f"{operation.name!r} had a gradient of its own (tf.custom_gradient), which its file does not hold; the "
         "gradient of the forward computation is used instead. To keep such gradients, export the model with rehub.",

@@ -38,6 +38,23 @@ _WRITES = {
 }
 """Ops that write into a reference and pass it on, and what writes into a resource."""
 
+_TABLES = frozenset(
+    {
+        "HashTable",
+        "InitializeTable",
+        "InitializeTableFromTextFile",
+        "LookupTableExport",
+        "LookupTableFind",
+        "LookupTableImport",
+        "LookupTableInsert",
+        "LookupTableSize",
+        "MutableDenseHashTable",
+        "MutableHashTable",
+        "MutableHashTableOfTensors",
+    }
+)
+"""Ops of tables that are references; those of tables that are resources end in ``V2``, and are the same otherwise."""
+
 _READS = {"CountUpTo": "ResourceCountUpTo", "IsVariableInitialized": "VarIsInitializedOp"}
 """Other ops that take a reference and give a value."""
 
@@ -127,6 +144,9 @@ class _Rewriter:
         new.CopyFrom(node)
         if node.op in _VARIABLES:
             new.op = "VarHandleOp"
+        elif node.op in _TABLES:
+            new.op = f"{node.op}V2"
+            new.attr.pop("_output_shapes", None)  # handles have another one
         elif node.op in _SAME_REFERENCE and node.name in self._references:
             new.op = _SAME_REFERENCE[node.op]
             new.attr["T"].type = import_tensorflow().resource.as_datatype_enum

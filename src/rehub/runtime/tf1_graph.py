@@ -199,7 +199,13 @@ class Tf1Graph:
         # Functions of one name are one function in all of the process, also those that TensorFlow derives from them.
         number = next(_imports)
         function_calls.rename(definition.node, definition.library, lambda name: f"{name}_import_{number}")
+        in_function = isinstance(graph, tf.__internal__.FuncGraph)
+        if in_function:
+            bodies = (node for function in definition.library.function for node in function.node_def)
+            gradient_overrides.leave_to_tensorflow([*definition.node, *bodies])
         tf.import_graph_def(definition, input_map=used, name=scope)
+        if in_function:
+            gradient_overrides.make_savable(graph.get_operation_by_name(scope + name) for name in names)
 
         def renamed(name: str) -> str:
             full = _canonical(name)

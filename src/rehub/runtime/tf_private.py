@@ -299,3 +299,43 @@ def keep_loop_graphs(operation: Any) -> None:
 
     for attribute, name in (("cond", "_cond_graph"), ("body", "_body_graph")):
         setattr(operation, name, while_v2._get_graph(operation, attribute, name))
+
+
+def set_gradient(operation: Any, name: str) -> None:
+    """Lets an operation have a registered gradient; publicly, that is decided before it is made."""
+    import tensorflow as tf
+
+    operation._set_attr("_gradient_op_type", tf.compat.v1.AttrValue(s=name.encode()))
+
+
+def names_in_control_flow(collections: Any) -> list[str]:
+    """The tensors that the conditions and loops of TensorFlow 1 in a ``MetaGraphDef`` consist of, or take."""
+    names: list[str] = []
+    waiting = control_flow_contexts(collections)
+    while waiting:
+        context = waiting.pop()
+        names += [*context.values_def.values, *context.values_def.external_values, context.pivot_name]
+        names += context.values_def.external_values.values()
+        for child in context.nested_contexts:
+            waiting.append(child.cond_ctxt if child.HasField("cond_ctxt") else child.while_ctxt)
+    return names
+
+
+@contextlib.contextmanager
+def variables_of_one_device() -> Iterator[None]:
+    """Keeps a ``tf.distribute`` strategy, in whose scope the caller is, from making a copy for each of its devices.
+
+    Such copies have no handle that a graph could use. Strategies offer no way around it.
+    """
+    import tensorflow as tf
+
+    graph = tf.compat.v1.get_default_graph()
+    if not (tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context()):
+        yield
+        return
+    creators = graph._variable_creator_stack
+    graph._variable_creator_stack = []
+    try:
+        yield
+    finally:
+        graph._variable_creator_stack = creators

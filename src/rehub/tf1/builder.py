@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from rehub.errors import DependencyError, FormatError, PublishError, UsageError
 from rehub.formats import saved_model, tf1_hub
+from rehub.model.program import Program, tensor_names
 from rehub.runtime import tf_private
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.tf1.custom_gradients import CustomGradients
@@ -88,13 +90,13 @@ def add_signature(name: str | None = None, inputs: Any = None, outputs: Any = No
 
     Raises:
         UsageError: If no graph is being built.
-        PublishError: If the name is taken, or an input or output is no tensor of the graph that is being built.
+        PublishError: If an input or output is no tensor of the graph that is being built.
     """
     draft = _current_draft("hub.add_signature")
     graph = import_tensorflow().compat.v1.get_default_graph()
     name = name or "default"
     if name in draft.signatures:
-        raise PublishError(f"The module has a signature {name!r} already.", hint="Give this one another name.")
+        warnings.warn(f"The signature {name!r} is added again; only the last one counts.", stacklevel=2)
     draft.signatures[name] = (
         {key: _checked(name, "input", key, value, graph) for key, value in _as_dict(inputs).items()},
         {key: _checked(name, "output", key, value, graph) for key, value in _as_dict(outputs).items()},
@@ -110,7 +112,7 @@ def attach_message(key: str, message: Any) -> None:
 
     Raises:
         UsageError: If no graph is being built.
-        PublishError: If the key is malformed or taken.
+        PublishError: If the key is malformed.
     """
     draft = _current_draft("hub.attach_message")
     if not _KEY.fullmatch(key):
@@ -119,7 +121,7 @@ def attach_message(key: str, message: Any) -> None:
             hint="Use letters, digits and underscores, and a letter at the beginning.",
         )
     if key in draft.attachments:
-        raise PublishError(f"The module has a message {key!r} already.", hint="Give this one another key.")
+        warnings.warn(f"The message {key!r} is attached again; only the last one counts.", stacklevel=2)
     draft.attachments[key] = message.SerializeToString()
 
 
@@ -261,6 +263,35 @@ def _keep_collections(message: Any, dropped: Collection[str]) -> None:
         message.collection_def.pop(name, None)
     _check_collections(message.collection_def, ())
     message.ClearField("saver_def")
+    for signature in message.signature_def.values():
+        signature.method_name = ""
+    _keep_what_is_used(message)
+
+
+def _keep_what_is_used(message: Any) -> None:
+    """Drops the nodes that neither signatures nor collections lead to: those that save and restore, above all."""
+    names = [
+        tensor
+        for signature in message.signature_def.values()
+        for info in (*signature.inputs.values(), *signature.outputs.values())
+        for tensor in tensor_names(info)
+    ]
+    for key, collection in message.collection_def.items():
+        names += collection.node_list.value
+        if key == "variables":
+            for variable in tf_private.variable_definitions(message.collection_def, key):
+                names += [variable.variable_name, variable.initializer_name, variable.snapshot_name]
+    names += tf_private.names_in_control_flow(message.collection_def)
+    kept = Program(message).upstream(names)
+    nodes = [node for node in message.graph_def.node if node.name in kept]
+    for node in nodes:
+        places = [place for place in node.attr["_class"].list.s if place.removeprefix(b"loc:@").decode() in kept]
+        del node.attr["_class"]
+        if places:
+            node.attr["_class"].list.s.extend(places)
+    definition = type(message.graph_def)(library=message.graph_def.library, versions=message.graph_def.versions)
+    definition.node.extend(nodes)
+    message.graph_def.CopyFrom(definition)
 
 
 def _current_draft(caller: str) -> _Draft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rehub.errors import FormatError
@@ -57,6 +57,29 @@ def read(prefix: str, parts: Sequence[VariablePart], name_of: Callable[[str], st
     Raises:
         FormatError: If there is no checkpoint, or it lacks a variable, or holds one of another shape.
     """
+    names = {part.node: name_of(part.full_name) if name_of else part.full_name for part in parts}
+    reader = check(prefix, parts, names)
+    found = {}
+    for part in parts:
+        value = reader.get_tensor(names[part.node])
+        if part.offset is not None:
+            sizes = zip(part.offset, part.shape.as_list(), strict=True)
+            value = value[tuple(slice(begin, begin + size) for begin, size in sizes)]
+        found[part.node] = value
+    return found
+
+
+def check(prefix: str, parts: Sequence[VariablePart], names: Mapping[str, str] | None = None) -> Any:
+    """Opens a checkpoint that is to hold some variables, and returns TensorFlow's reader of it.
+
+    Args:
+        prefix: As for `read`.
+        parts: The variables.
+        names: The name of each in the checkpoint, by node; None for that in the module.
+
+    Raises:
+        FormatError: If there is no checkpoint, or it lacks a variable, or holds one of another shape.
+    """
     tf = import_tensorflow()
     try:
         reader = tf.train.load_checkpoint(prefix)
@@ -66,27 +89,24 @@ def read(prefix: str, parts: Sequence[VariablePart], name_of: Callable[[str], st
             hint="Pass the prefix that its writer returned, such as 'folder/model.ckpt-100'.",
             path=str(prefix),
         ) from error
-    names = {part.node: name_of(part.full_name) if name_of else part.full_name for part in parts}
-    missing = sorted({name for name in names.values() if not reader.has_tensor(name)})
+    shapes = reader.get_variable_to_shape_map()
+    names = names or {part.node: part.full_name for part in parts}
+    missing = sorted({name for name in names.values() if name not in shapes})
     if missing:
-        known = ", ".join(sorted(reader.get_variable_to_shape_map())[:8])
         raise FormatError(
             f"The checkpoint '{prefix}' lacks {', '.join(missing[:8])}{' …' * (len(missing) > 8)}.",
-            hint=f"name_transform_fn= turns names of the module into those of the checkpoint, such as {known}.",
+            hint="Pass a checkpoint of this module; name_transform_fn= turns names of the module into those of the "
+            f"checkpoint, such as {', '.join(sorted(shapes)[:8])}.",
             path=str(prefix),
         )
-    found = {}
     for part in parts:
-        value = reader.get_tensor(names[part.node])
-        if part.offset is not None and value.shape == part.full_shape:
-            sizes = zip(part.offset, part.shape.as_list(), strict=True)
-            value = value[tuple(slice(begin, begin + size) for begin, size in sizes)]
-        if not part.shape.is_compatible_with(value.shape):
+        have = shapes[names[part.node]]
+        want = part.shape if part.offset is None else tf.TensorShape(part.full_shape)
+        if not want.is_compatible_with(have):
             raise FormatError(
-                f"'{names[part.node]}' has the shape {value.shape} in the checkpoint '{prefix}', and {part.shape} in "
-                "the module.",
+                f"'{names[part.node]}' has the shape {tuple(have)} in the checkpoint '{prefix}', and {want} in the "
+                "module.",
                 hint="Pass a checkpoint of this module.",
                 path=str(prefix),
             )
-        found[part.node] = value
-    return found
+    return reader

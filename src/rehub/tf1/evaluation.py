@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from rehub.runtime import signature_tensors
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import tensor_info
 from rehub.tf1.module import Module
 from rehub.tf1.module_spec import ModuleSpec, as_module_spec
 
@@ -39,9 +39,10 @@ def eval_function_for_module(
             def evaluate(inputs: Any = None, signature: str | None = None, as_dict: bool | None = None) -> Any:
                 key = signature, bool(as_dict)
                 if key not in known:
-                    known[key] = _apply(module, *key)
+                    with module.graph.as_default():
+                        known[key] = _apply(module, *key)
                 feeds, outputs = known[key]
-                values = tensor_info.by_name(feeds, inputs)
+                values = signature_tensors.by_name(feeds, inputs)
                 return session.run(outputs, {feeds[name]: value for name, value in values.items()})
 
             yield evaluate

@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from rehub.errors import ArgumentError, UsageError
-from rehub.runtime import tf_private
+from rehub.runtime import signature_tensors, tf_private
+from rehub.runtime.signature_tensors import ParsedTensorInfo
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import tensor_info
 from rehub.tf1.module_spec import ModuleSpec, as_module_spec
 from rehub.tf1.state import State
-from rehub.tf1.tensor_info import ParsedTensorInfo
 
 
 class Module:
@@ -137,7 +136,7 @@ class Module:
                 hint=f"The outputs are {', '.join(sorted(definition.outputs))}.",
                 available=tuple(sorted(definition.outputs)),
             )
-        feeds = tensor_info.feeds(definition.inputs, inputs)
+        feeds = signature_tensors.feeds(definition.inputs, inputs)
         with graph.name_scope(f"{self._name}_apply_{(signature or 'default').replace(':', '_')}") as scope:
             outputs = self._apply(definition, feeds, scope)
         return outputs if as_dict else outputs["default"]
@@ -169,7 +168,7 @@ class Module:
         roots = [
             self._nodes.resolve(name)
             for info in definition.outputs.values()
-            for name in tensor_info.component_names(info)
+            for name in signature_tensors.component_names(info)
         ]
         updates = self._updates(stand_ins)
         needed = self._nodes.closure([*roots, *updates], stand_ins)
@@ -185,7 +184,7 @@ class Module:
                 return tf_private.in_graph(graph, stand_ins[name])
             return graph.get_tensor_by_name(scope + name)
 
-        return tensor_info.results(definition.outputs, tensor)
+        return signature_tensors.results(definition.outputs, tensor)
 
     def _updates(self, given: Mapping[str, Any]) -> list[str]:
         """The update ops that can run with what is fed."""

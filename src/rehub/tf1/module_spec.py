@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from rehub.errors import FormatError, HandleError, SignatureError
 from rehub.formats import saved_model, tf1_hub, tf1_hub_module
 from rehub.resolvers.chain import resolve
-from rehub.runtime import policy
+from rehub.runtime import policy, signature_tensors
+from rehub.runtime.signature_tensors import ParsedTensorInfo
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import checkpoint, remote, tensor_info
-from rehub.tf1.tensor_info import ParsedTensorInfo
+from rehub.tf1 import checkpoint, remote
 
 
 class ModuleSpec:
@@ -30,11 +29,27 @@ class ModuleSpec:
     def __init__(self, graphs: Sequence[Any], checkpoint: str | None) -> None:
         self._graphs = {frozenset(graph.meta_info_def.tags): graph for graph in graphs}
         self.checkpoint = checkpoint
-        self.graph = functools.cache(lambda tags: Tf1Graph(self._graphs[tags]))
+        self._built: dict[frozenset[str], Tf1Graph] = {}
 
-    def get_tags(self) -> list[set[str]]:
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_built": {}}
+
+    def graph(self, tags: frozenset[str]) -> Tf1Graph:
+        """Returns a graph variant, ready to be imported.
+
+        Raises:
+            FormatError: If the module has a checkpoint that does not hold the variables of this variant.
+        """
+        if tags not in self._built:
+            graph = Tf1Graph(self._graphs[tags])
+            if self.checkpoint is not None:
+                checkpoint.check(self.checkpoint, graph.variables)
+            self._built[tags] = graph
+        return self._built[tags]
+
+    def get_tags(self) -> list[frozenset[str]]:
         """Returns the tags of each graph variant."""
-        return [set(tags) for tags in self._graphs]
+        return list(self._graphs)
 
     def get_signature_names(self, tags: Collection[str] | None = None) -> list[str]:
         """Returns the names of the signatures of a graph variant.
@@ -57,14 +72,14 @@ class ModuleSpec:
             SignatureError: If there is no such variant or signature.
         """
         inputs = self.signature(signature, tags).inputs
-        return {name: tensor_info.parse(inputs[name]) for name in sorted(inputs)}
+        return {name: signature_tensors.parse(inputs[name]) for name in sorted(inputs)}
 
     def get_output_info_dict(
         self, signature: str | None = None, tags: Collection[str] | None = None
     ) -> dict[str, ParsedTensorInfo]:
         """Returns what the outputs of a signature are, by name; arguments and errors as for `get_input_info_dict`."""
         outputs = self.signature(signature, tags).outputs
-        return {name: tensor_info.parse(outputs[name]) for name in sorted(outputs)}
+        return {name: signature_tensors.parse(outputs[name]) for name in sorted(outputs)}
 
     def get_attached_message(
         self, key: str, message_type: Any, tags: Collection[str] | None = None, required: bool = False
@@ -214,7 +229,15 @@ def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
     tf = import_tensorflow()
     graphs = [tf.compat.v1.MetaGraphDef.FromString(graph.SerializeToString()) for graph in tf1_hub_module.read(folder)]
     prefix = folder / tf1_hub_module.VARIABLES
-    return ModuleSpec(graphs, str(prefix) if prefix.with_suffix(".index").is_file() else None)
+    has_checkpoint = prefix.with_suffix(".index").is_file()
+    if not has_checkpoint and any("variables" in graph.collection_def for graph in graphs):
+        raise FormatError(
+            f"'{handle}' is no whole module: it lacks {tf1_hub_module.VARIABLES}.index.",
+            hint="Copy or export the whole folder again, with all that is below it.",
+            path=str(folder),
+            member=f"{tf1_hub_module.VARIABLES}.index",
+        )
+    return ModuleSpec(graphs, str(prefix) if has_checkpoint else None)
 
 
 def as_module_spec(spec: ModuleSpec | str | os.PathLike[str]) -> ModuleSpec:

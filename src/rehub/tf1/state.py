@@ -92,16 +92,17 @@ class State:
         del self._waiting[part.node]
         keys = tf.compat.v1.GraphKeys
         initial_value = self._restored if self._prefix is not None else self._initialized
-        variable = tf.compat.v1.Variable(
-            initial_value(part),
-            trainable=self._trainable and part.is_trainable,
-            collections=[keys.GLOBAL_VARIABLES, *[keys.MODEL_VARIABLES] * part.is_model_variable],
-            name=f"{self._scope}{part.node}/",  # as it is: names that end so are neither made unique nor remembered
-            dtype=tf.as_dtype(part.dtype),
-            validate_shape=False,
-            use_resource=True,
-            shape=part.shape,
-        )
+        with tf_private.variables_of_one_device():
+            variable = tf.compat.v1.Variable(
+                initial_value(part),
+                trainable=self._trainable and part.is_trainable,
+                collections=[keys.GLOBAL_VARIABLES, *[keys.MODEL_VARIABLES] * part.is_model_variable],
+                name=f"{self._scope}{part.node}/",  # as it is: names that end so are neither made unique nor remembered
+                dtype=tf.as_dtype(part.dtype),
+                validate_shape=False,
+                use_resource=True,
+                shape=part.shape,
+            )
         with tf.compat.v1.get_default_graph().name_scope(None):
             tf.compat.v1.get_default_graph().unique_name(self._scope + part.node)
         if part.offset is not None:
