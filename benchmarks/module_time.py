@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from pathlib import Path
+
 from benchmarks.measuring import Contender, Measurement, Setting, middle, ratios, run
 
 TITLE = "TF1 Hub module"
@@ -9,17 +13,22 @@ METHOD = (
     "A convolutional network of 60 blocks with batch normalisation, 38 MB of variables, as a module in the TF1 Hub "
     "format. `hub.Module` applied and run, and trained, against the same code that builds the graph without a module, "
     "in turn in one process with TensorFlow 2.21. `load_module_spec`, `Module` and its first application in a new "
-    "graph, then the initializers, against tensorflow_hub 0.15.0, each in a process of its own with TensorFlow 2.15."
+    "graph, then the initializers, against tensorflow_hub 0.15.0, each in a process of its own with TensorFlow 2.15. "
+    "Whole runs of `rehub inspect`, which needs no TensorFlow."
 )
 
 
 def measure(setting: Setting) -> list[Measurement]:
     folder = setting.folder / "module"
     run([*setting.keras(3), "-m", "benchmarks.contenders.module_building", folder])
-    return [*_measure_running(setting, folder), *_measure_loading(setting, folder)]
+    return [
+        *_measure_running(setting, folder),
+        *_measure_loading(setting, folder),
+        _measure_inspecting(setting, folder),
+    ]
 
 
-def _measure_running(setting: Setting, folder: object) -> list[Measurement]:
+def _measure_running(setting: Setting, folder: Path) -> list[Measurement]:
     measurements = []
     with Contender(setting.keras(3), "module_running", folder) as contender:
         for mode, what in (("run", "run"), ("train", "training step")):
@@ -30,7 +39,7 @@ def _measure_running(setting: Setting, folder: object) -> list[Measurement]:
     return measurements
 
 
-def _measure_loading(setting: Setting, folder: object) -> list[Measurement]:
+def _measure_loading(setting: Setting, folder: Path) -> list[Measurement]:
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
     with (
@@ -50,3 +59,12 @@ def _measure_loading(setting: Setting, folder: object) -> list[Measurement]:
         )
         for field, what in (("load", "load and apply"), ("initialize", "load, apply and initialize"))
     ]
+
+
+def _measure_inspecting(setting: Setting, folder: Path) -> Measurement:
+    values = []
+    for _ in range(setting.rounds_or(9)):
+        start = time.perf_counter()
+        run([sys.executable, "-m", "rehub", "inspect", folder])
+        values.append((time.perf_counter() - start) * 1000)
+    return Measurement("rehub inspect", values, "ms", 1000)
