@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from rehub.server.embedded import EmbeddedHub
 
@@ -38,6 +39,12 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _cache(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the user's own cache out of it."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(cache_folder))
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Lets models begin with the same weights in each run: some tests look at how far training comes."""
+    tf.keras.utils.set_random_seed(1)
 
 
 @pytest.fixture(scope="session")

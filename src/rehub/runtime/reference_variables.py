@@ -7,7 +7,7 @@ read of it gives depends on when the consumer runs. A resource variable is read 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rehub.model.program import node_of
@@ -111,7 +111,7 @@ class _Rewriter:
             self._out.append(self._rewritten(node))
         tensors = {}
         for fetch in fetches:
-            reference = self._references.get(_canonical(fetch))
+            reference = self._references.get(_short(fetch))
             if reference is not None and fetch not in tensors:
                 tensors[fetch] = f"{self._read(node_of(fetch), reference, ())}:0"
         return Rewritten(tuple(self._out), tensors, self._inserted, frozenset(self._refused))
@@ -127,7 +127,7 @@ class _Rewriter:
                     users.setdefault(node_of(name), []).append(node)
         while waiting:
             for user in users.get(waiting.pop().name, ()):
-                source = next((r for name in user.input if (r := self._references.get(_canonical(name)))), None)
+                source = next((r for name in user.input if (r := self._references.get(_short(name)))), None)
                 outputs = [user.name, f"{user.name}:1"] if user.op == "RefSwitch" else [user.name]
                 if source is None or outputs[0] in self._references:
                     continue
@@ -153,8 +153,8 @@ class _Rewriter:
         elif _writer(node.op) or node.op in _READS:
             new.op = _writer(node.op) or _READS[node.op]
             self._fit_attributes(new)
-        elif node.op == "Identity" and _canonical(node.input[0]) in self._references:
-            self._make_read(new, self._references[_canonical(node.input[0])])
+        elif node.op == "Identity" and _short(node.input[0]) in self._references:
+            self._make_read(new, self._references[_short(node.input[0])])
             return new
         elif any(map(self._reference_of, node.input)) and tf_private.reference_inputs(node.op):
             self._refused.add(node.name)
@@ -179,7 +179,7 @@ class _Rewriter:
             new.input.extend(name for name in dict.fromkeys(controls) if name not in new.input)
 
     def _reference_of(self, name: str) -> _Reference | None:
-        return None if name.startswith("^") else self._references.get(_canonical(name))
+        return None if name.startswith("^") else self._references.get(_short(name))
 
     def _read(self, reader: str, reference: _Reference, controls: tuple[str, ...]) -> str:
         """Inserts an op that reads a variable for a node, when that node would have read it."""
@@ -202,10 +202,8 @@ class _Rewriter:
         del node.input[:]
         node.op = "ReadVariableOp"
         node.input.extend([reference.handle, *controls])
-        kept = {key: value for key, value in _attributes(node) if key.startswith("_")}
-        node.attr.clear()
-        for key, value in kept.items():
-            node.attr[key].CopyFrom(value)
+        for key in [key for key in node.attr if not key.startswith("_")]:
+            del node.attr[key]
         node.attr["dtype"].type = reference.dtype
 
     def _fit_attributes(self, node: Any) -> None:
@@ -213,9 +211,8 @@ class _Rewriter:
         known = tf_private.attribute_names(node.op)
         if "dtype" in known and "dtype" not in node.attr:
             node.attr["dtype"].type = node.attr["T"].type
-        for key, _ in _attributes(node):
-            if not key.startswith("_") and key not in known:
-                del node.attr[key]
+        for key in [key for key in node.attr if not key.startswith("_") and key not in known]:
+            del node.attr[key]
 
 
 def _writer(op: str) -> str:
@@ -225,11 +222,5 @@ def _writer(op: str) -> str:
     return _WRITES.get(op, "")
 
 
-def _attributes(node: Any) -> Iterator[tuple[str, Any]]:
-    copied = type(node)()
-    copied.CopyFrom(node)
-    yield from copied.attr.items()
-
-
-def _canonical(name: str) -> str:
+def _short(name: str) -> str:
     return name.removesuffix(":0")

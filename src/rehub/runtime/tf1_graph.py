@@ -69,7 +69,8 @@ class Tf1Graph:
         self._reads = rewritten.tensors
         self._refused = rewritten.refused
         self._inserted = collections.ChainMap(dict(rewritten.inserted), dict(inlined.inserted))
-        self._contexts = [_Context(message, self._belonging) for message in self._context_messages()]
+        messages = tf_private.control_flow_contexts(meta_graph.collection_def)
+        self._contexts = [_Context(message, self._belonging) for message in messages]
         self._context_of = {name: context for context in self._contexts for name in context.inside}
         self.variables = tuple(self._variable_parts(definitions))
 
@@ -257,9 +258,6 @@ class Tf1Graph:
         gradient_overrides.apply(node for function in library.function for node in function.node_def)
         handle_data.add(self.nodes, library)
         return library
-
-    def _context_messages(self) -> list[Any]:
-        return tf_private.control_flow_contexts(self._meta_graph.collection_def)
 
     def _belonging(self, name: str) -> Iterator[str]:
         """The nodes that were inserted for a node, and those for them."""
