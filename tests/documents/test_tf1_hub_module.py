@@ -30,8 +30,13 @@ def initialize(running: Any) -> None:
     running.run([tf.global_variables_initializer(), tf.tables_initializer()])
 
 
-def layers(inputs: Any, units: int, name: str, regularizer: Any = None) -> Any:
-    """What ``tf.layers.dense`` does, which only Keras 2 has."""
+pytestmark = pytest.mark.filterwarnings("ignore:`tf.layers.dense` is deprecated:UserWarning")
+
+
+def dense(inputs: Any, units: int, name: str, regularizer: Any = None) -> Any:
+    """``tf.layers.dense``, or, beside Keras 3, which does not have it, the same by hand."""
+    if not hasattr(eager_tf.keras, "version"):
+        return tf.layers.dense(inputs, units, name=name, kernel_regularizer=regularizer)
     with tf.variable_scope(name):
         shape = [inputs.shape[-1], units]
         kernel = tf.get_variable("kernel", shape, regularizer=regularizer, initializer=tf.glorot_uniform_initializer())
@@ -40,8 +45,8 @@ def layers(inputs: Any, units: int, name: str, regularizer: Any = None) -> Any:
 
 def module_fn() -> None:
     inputs = tf.placeholder(dtype=tf.float32, shape=[None, 50])
-    layer1 = layers(inputs, 200, "layer1", regularizer=lambda kernel: 0.01 * tf.reduce_sum(kernel**2))
-    layer2 = layers(layer1, 100, "layer2")
+    layer1 = dense(inputs, 200, "layer1", regularizer=lambda kernel: 0.01 * tf.reduce_sum(kernel**2))
+    layer2 = dense(layer1, 100, "layer2")
     outputs = {"default": layer2, "hidden_activations": layer1}
     # Add default signature.
     hub.add_signature(inputs=inputs, outputs=outputs)
