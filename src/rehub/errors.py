@@ -18,6 +18,7 @@
     │   └── ArgumentError (TypeError)               an input of a TF1 module is missing, surplus, or of another kind
     ├── PolicyError                                 refused by a setting
     ├── ConversionError
+    ├── ComparisonError (ValueError)                examples that no models can be compared on, or no model that runs
     ├── PublishError (ValueError)                   a model or module cannot be made, written or published
     ├── DependencyError (ImportError)               a library is missing, too old, or the wrong one
     └── UsageError (RuntimeError)                   right call, wrong place or time
@@ -176,7 +177,17 @@ class PolicyError(HubError):
 
 
 class ConversionError(HubError):
-    """A model cannot be converted."""
+    """A model cannot be converted.
+
+    Attributes:
+        ops: The types of the ops that stand in the way.
+    """
+
+    ops: tuple[str, ...] = ()
+
+
+class ComparisonError(HubError, ValueError):
+    """Models cannot be compared: by what they are compared on, or because none of them runs."""
 
 
 class PublishError(HubError, ValueError):
@@ -197,3 +208,7 @@ class UsageError(HubError, RuntimeError):
 
 class NoConfigError(UsageError, NotImplementedError):
     """A layer cannot be written down, because its model is an object in memory."""
+
+
+class ExportWarning(UserWarning):
+    """Something that made the training of a model what it was is not part of what is exported."""

@@ -46,7 +46,22 @@ def read(folder: Path) -> tuple[Any, ...]:
             hint="hub.load and hub.KerasLayer read SavedModels.",
             path=str(folder),
         )
-    path = folder / saved_model.FILE_NAME
+    return read_graphs(folder / saved_model.FILE_NAME)
+
+
+def read_graphs(path: Path) -> tuple[Any, ...]:
+    """Reads the graphs of any model of TensorFlow 1, in the TF1 Hub format or not.
+
+    Args:
+        path: The file with the graphs.
+
+    Returns:
+        As `read` does.
+
+    Raises:
+        FormatError: If the file is damaged, or an asset is missing.
+    """
+    folder = path.parent
     graphs = tuple(graph.message for graph in saved_model.read(path).meta_graphs)
     with saved_model.translated(path):
         for graph in graphs:

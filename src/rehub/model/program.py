@@ -15,7 +15,7 @@ _SAVE_OPS = frozenset({"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints"})
 CHECKPOINT_OPS = _SAVE_OPS | {"Restore", "RestoreSlice", "RestoreV2"}
 """Ops that a SavedModel has to write and read its own variables."""
 
-_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
+INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
 """Collections of nodes that are run when a graph is loaded."""
 
 _CALL_COLLECTIONS = ("update_ops", "regularization_losses")
@@ -107,7 +107,7 @@ class Program:
         return nodes, found
 
     def _init_roots(self) -> Iterator[str]:
-        for name in _INIT_COLLECTIONS:
+        for name in INIT_COLLECTIONS:
             yield from collection(self.graph, name).node_list.value
 
     def _call_roots(self) -> Iterator[str]:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from rehub.errors import PublishError
 from rehub.publish import embedding_file
 from rehub.publish.embedding_file import Embeddings
+from rehub.runtime.remote import new_place
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.tf1.builder import add_signature, create_module_spec
-from rehub.tf1.remote import new_place
 
 Format = Literal["tf1-hub", "saved-model"]
 Combiner = Literal["mean", "sqrtn", "sum"]

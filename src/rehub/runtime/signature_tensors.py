@@ -82,10 +82,16 @@ def feeds(messages: Mapping[str, Any], arguments: Any) -> dict[str, Any]:
     """
     tf = import_tensorflow()
     found: dict[str, Any] = {}
-    for name, value in by_name(messages, arguments).items():
-        parts = tf.nest.flatten(_converted(name, value, parse(messages[name])), expand_composites=True)
+    for name, value in converted(messages, arguments).items():
+        parts = tf.nest.flatten(value, expand_composites=True)
         found.update(zip(component_names(messages[name]), parts, strict=True))
     return found
+
+
+def converted(messages: Mapping[str, Any], arguments: Any) -> dict[str, Any]:
+    """Returns the tensors to feed, by the names of the inputs; arguments and errors as for `feeds`."""
+    given = by_name(messages, arguments)
+    return {name: _converted(name, value, parse(messages[name])) for name, value in given.items()}
 
 
 def results(messages: Mapping[str, Any], tensor: Callable[[str], Any]) -> dict[str, Any]:

@@ -9,8 +9,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from rehub.errors import ConversionError
-from rehub.model.program import node_of, tensor_names
-from rehub.runtime import function_calls, gradient_overrides, handle_data, reference_variables, tf_private
+from rehub.model.program import INIT_COLLECTIONS, node_of, tensor_names
+from rehub.runtime import (
+    function_calls,
+    gradient_overrides,
+    handle_data,
+    reference_variables,
+    sparse_products,
+    tensor_lists,
+    tf_private,
+)
 from rehub.runtime.tf_version import import_tensorflow
 
 UNFED = frozenset({"Placeholder", "PlaceholderV2"})
@@ -52,24 +60,28 @@ class Tf1Graph:
 
     Args:
         meta_graph: A ``tf.compat.v1.MetaGraphDef``. It stays as it is.
+        functional: Whether it will be imported by `rehub.runtime.functional_import` alone, which makes its loops and
+            conditions anew; arrays become lists then.
 
     Attributes:
         nodes: By name.
         variables: Those of the collection ``variables``, in its order.
     """
 
-    def __init__(self, meta_graph: Any) -> None:
+    def __init__(self, meta_graph: Any, *, functional: bool = False) -> None:
         self._meta_graph = meta_graph
         definitions = tf_private.variable_definitions(meta_graph.collection_def, "variables")
         inlined = function_calls.inline(_without_devices(meta_graph.graph_def.node), meta_graph.graph_def.library)
         rewritten = reference_variables.to_resources(inlined.nodes, self._fetches(definitions))
         self.nodes = {node.name: node for node in rewritten.nodes}
+        if functional:
+            self.nodes = sparse_products.to_vectors(tensor_lists.to_lists(self.nodes))
         gradient_overrides.apply(self.nodes.values())
         self._library = self._own_library()
         self._reads = rewritten.tensors
         self._refused = rewritten.refused
         self._inserted = collections.ChainMap(dict(rewritten.inserted), dict(inlined.inserted))
-        messages = tf_private.control_flow_contexts(meta_graph.collection_def)
+        messages = [] if functional else tf_private.control_flow_contexts(meta_graph.collection_def)
         self._contexts = [_Context(message, self._belonging) for message in messages]
         self._context_of = {name: context for context in self._contexts for name in context.inside}
         self.variables = tuple(self._variable_parts(definitions))
@@ -78,6 +90,17 @@ class Tf1Graph:
         """The names of the tensors and operations in a collection."""
         found = self._meta_graph.collection_def
         return list(found[name].node_list.value) if name in found else []
+
+    @property
+    def versions(self) -> Any:
+        """The ``VersionDef`` of the graph."""
+        return self._meta_graph.graph_def.versions
+
+    def initializers(self) -> list[str]:
+        """The nodes that are run when the graph is loaded: they fill its tables."""
+        found = [name for collection in INIT_COLLECTIONS for name in self.collection(collection)]
+        signature = self._meta_graph.signature_def.get("__saved_model_init_op")
+        return found if signature is None else [*found, *(info.name for info in signature.outputs.values())]
 
     def state_nodes(self) -> list[str]:
         """The nodes that make what all uses of the graph share, but for the variables."""
@@ -167,9 +190,10 @@ class Tf1Graph:
                 f"The node {name!r} is a {self.nodes[name].op!r}, which works on a reference variable of TensorFlow 1 "
                 "in a way that no resource variable offers.",
                 hint="Export the model again with resource variables (tf.compat.v1.enable_resource_variables()).",
+                ops=(self.nodes[name].op,),
             )
         tf = import_tensorflow()
-        definition = tf.compat.v1.GraphDef(versions=self._meta_graph.graph_def.versions)
+        definition = tf.compat.v1.GraphDef(versions=self.versions)
         moved: dict[str, list[bytes]] = {}
         used: dict[str, Any] = {}
         by_node = {node_of(name): name for name in given}
@@ -204,6 +228,7 @@ class Tf1Graph:
         if in_function:
             bodies = (node for function in definition.library.function for node in function.node_def)
             gradient_overrides.leave_to_tensorflow([*definition.node, *bodies])
+            tf_private.register_functions(definition.library)
         tf.import_graph_def(definition, input_map=used, name=scope)
         if in_function:
             gradient_overrides.make_savable(graph.get_operation_by_name(scope + name) for name in names)

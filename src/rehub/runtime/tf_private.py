@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,10 +72,11 @@ def reachable_variables(obj: Any) -> Iterator[Any]:
     """All ``tf.Variable`` objects that hang on a trackable, each once, in an order that its structure alone decides."""
     import tensorflow as tf
 
-    return (node for node in _reachable(obj) if isinstance(node, tf.Variable))
+    return (node for node in reachable(obj) if isinstance(node, tf.Variable))
 
 
-def _reachable(obj: Any) -> Iterator[Any]:
+def reachable(obj: Any) -> Iterator[Any]:
+    """All objects that a SavedModel of a trackable would hold, each once, in an order that its structure alone decides."""
     seen: set[int] = set()
     waiting = [obj]
     while waiting:
@@ -94,7 +96,7 @@ def leave_resources_to_session(obj: Any) -> None:
     """
     import tensorflow as tf
 
-    for node in _reachable(obj):
+    for node in reachable(obj):
         if isinstance(node, tf.saved_model.experimental.TrackableResource):
             node._destruction_context = _refuse_destruction
 
@@ -339,3 +341,128 @@ def variables_of_one_device() -> Iterator[None]:
         yield
     finally:
         graph._variable_creator_stack = creators
+
+
+def load_objects(graph: bytes, path: str, options: Any, known: Mapping[int, Any]) -> list[Any]:
+    """Makes the objects of a SavedModel, in the order of its object graph; the first is the root.
+
+    ``tf.saved_model.load`` takes a folder and no message, makes all of its objects, and all of them anew. The folder's
+    checkpoint may have values of objects that the message lacks.
+
+    Args:
+        graph: A ``MetaGraphDef`` with an object graph, serialized.
+        path: The folder of the SavedModel, from which values and assets are read.
+        options: A ``tf.saved_model.LoadOptions`` or None.
+        known: Objects that are there already, by their place in the object graph.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.saved_model import load
+
+    class Loader(load.Loader):  # type: ignore[misc]
+        def _recreate(self, proto: Any, node_id: int, nodes: Any) -> Any:
+            return (known[node_id], setattr) if node_id in known else super()._recreate(proto, node_id, nodes)
+
+        def _restore_checkpoint(self) -> None:
+            if not tf.compat.v1.executing_eagerly_outside_functions():
+                super()._restore_checkpoint()
+                return
+            prefix = os.path.join(path, "variables", "variables")  # noqa: PTH118 - may be gs://
+            status = tf.train.Checkpoint(self.get(0)).read(prefix, checkpoint_options).expect_partial()
+            if not options.allow_partial_checkpoint:
+                status.assert_existing_objects_matched()
+
+    model = saved_model_pb2.SavedModel()
+    message = model.meta_graphs.add()
+    message.ParseFromString(graph)
+    options = options or tf.saved_model.LoadOptions()
+    checkpoint_options = tf.train.CheckpointOptions(experimental_io_device=options.experimental_io_device)
+    with tf.init_scope():
+        loader = Loader(message.object_graph_def, model, path, checkpoint_options, options, None)
+    root = loader.get(0)
+    root.tensorflow_version = message.meta_info_def.tensorflow_version
+    root.tensorflow_git_version = message.meta_info_def.tensorflow_git_version
+    return [loader.get(place) for place in range(len(message.object_graph_def.nodes))]
+
+
+def register_functions(library: Any) -> None:
+    """Makes the functions of a ``FunctionDefLibrary`` known to the process.
+
+    An import adds them to the graph alone. A call of a function whose graph calls another one that was imported into
+    does not find them, and may end the process. Publicly, only functions with a Python object are made known.
+    """
+    from tensorflow.python.eager import context
+
+    for function in library.function:
+        context.context().add_function_def(function)
+
+
+def methods_of(obj: Any) -> dict[str, Any]:
+    """The attributes of a trackable that are functions of TensorFlow; a SavedModel of it would hold them.
+
+    Nothing public lists them, nor tells functions from other callables.
+    """
+    import tensorflow as tf
+
+    kinds = (tf.types.experimental.PolymorphicFunction, tf.types.experimental.ConcreteFunction)
+    children = obj._trackable_children("savedmodel")
+    return {name: child for name, child in children.items() if isinstance(child, kinds)}
+
+
+def traces_of(function: Any) -> list[Any]:
+    """The concrete functions that a SavedModel would hold of a function; publicly, they can be had by example only."""
+    listing = getattr(function, "_list_all_concrete_functions_for_serialization", None)
+    return [function] if listing is None else list(listing())
+
+
+def written_captures(function: Any) -> list[Any]:
+    """The handles that a concrete function captures to write to, in itself or in functions that it calls.
+
+    TensorFlow knows which inputs of a function are only read, for the order of its ops; nothing public tells.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import auto_control_deps_utils
+
+    captures = list(function.captured_inputs)
+    first = len(function.graph.inputs) - len(captures)
+    read = set(auto_control_deps_utils.get_read_only_resource_input_indices_graph(function.graph))
+    return [
+        captured
+        for place, captured in enumerate(captures, start=first)
+        if captured.dtype == tf.resource and place not in read
+    ]
+
+
+@contextlib.contextmanager
+def saved_as(variables: Sequence[Any], names: Sequence[str | None], averaged: Sequence[bool]) -> Iterator[None]:
+    """Decides what a SavedModel that is written meanwhile says about variables, which themselves stay as they are.
+
+    Variables have names and ways to aggregate from when they are made, and publicly for good.
+
+    Args:
+        variables: Any number.
+        names: One for each; None for its own.
+        averaged: For each, whether replicas keep copies of their own, of which the mean is read.
+    """
+    import tensorflow as tf
+
+    def patch(variable: Any, name: str | None, mean: bool) -> None:
+        write = variable._write_object_proto
+
+        def write_other(proto: Any, options: Any) -> None:
+            write(proto, options)
+            if name is not None:
+                proto.variable.name = name
+            if mean:
+                proto.variable.synchronization = tf.VariableSynchronization.ON_READ.value
+                proto.variable.aggregation = tf.VariableAggregation.MEAN.value
+
+        variable._write_object_proto = write_other
+
+    try:
+        for variable, name, mean in zip(variables, names, averaged, strict=True):
+            patch(variable, name, mean)
+        yield
+    finally:
+        for variable in variables:
+            vars(variable).pop("_write_object_proto", None)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from rehub.errors import PublishError
+from rehub.runtime.remote import new_place
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.tf1.module import Module
-from rehub.tf1.remote import new_place
 
 _COLLECTION = "rehub_modules_for_export"
 _PREDICT = "infer"

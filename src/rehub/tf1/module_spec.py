@@ -9,11 +9,10 @@ from typing import Any
 from rehub.errors import FormatError, HandleError, SignatureError
 from rehub.formats import saved_model, tf1_hub, tf1_hub_module
 from rehub.resolvers.chain import resolve
-from rehub.runtime import policy, signature_tensors
+from rehub.runtime import checkpoint, policy, remote, signature_tensors
 from rehub.runtime.signature_tensors import ParsedTensorInfo
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import checkpoint, remote
 
 
 class ModuleSpec:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehub.errors import FormatError
-from rehub.runtime import tf_private
+from rehub.runtime import checkpoint, tf_private
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
 from rehub.runtime.tf_version import import_tensorflow
-from rehub.tf1 import checkpoint
 
 
 class State:

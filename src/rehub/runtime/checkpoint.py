@@ -1,4 +1,4 @@
-"""The variables of a module, in checkpoints of TensorFlow."""
+"""The variables of a TF1 graph, in checkpoints of TensorFlow."""
 
 from __future__ import annotations
 

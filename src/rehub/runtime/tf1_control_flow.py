@@ -1,0 +1,228 @@
+"""The loops and conditions of a graph of TensorFlow 1, found among its nodes.
+
+There they are no ops of their own: a loop is a frame of ``Enter``, ``Merge``, ``Switch``, ``NextIteration`` and
+``Exit``, a condition is ``Switch`` and ``Merge``.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rehub.errors import ConversionError
+from rehub.model.program import data_inputs, node_of
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopVariable:
+    """One value that a loop carries: the nodes that stand for it on its way, and the tensor of its next value.
+
+    Attributes:
+        exit: Empty if nothing reads its last value.
+    """
+
+    enter: str
+    merge: str
+    switch: str
+    next_value: str
+    exit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """A loop.
+
+    Attributes:
+        variables: What it carries.
+        invariants: The nodes by which other values enter it.
+        condition: The tensor that says whether it goes on.
+        parallel_iterations: How many rounds may run at once.
+    """
+
+    variables: tuple[LoopVariable, ...]
+    invariants: tuple[str, ...]
+    condition: str
+    parallel_iterations: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """A condition, with all results that can be computed at once.
+
+    Attributes:
+        pred: The tensor that decides.
+        merges: The nodes that give the results.
+        inputs: For each of these, the tensor of the branch for false, and the one for true.
+    """
+
+    pred: str
+    merges: tuple[str, ...]
+    inputs: tuple[tuple[str, str], ...]
+
+
+class ControlFlow:
+    """The loops and conditions of a graph.
+
+    Args:
+        nodes: The nodes of the graph, by name.
+
+    Attributes:
+        loop_of: The loop that each of its ``Exit`` nodes ends.
+        condition_of: The condition that each ``Merge`` of one ends.
+
+    Raises:
+        ConversionError: If the graph joins what no condition has parted.
+    """
+
+    def __init__(self, nodes: Mapping[str, Any]) -> None:
+        self._nodes = nodes
+        self._users = collections.defaultdict[str, list[Any]](list)
+        for node in nodes.values():
+            for name in data_inputs(node):
+                self._users[canonical(name)].append(node)
+        self._loop_conditions = {name for name, node in nodes.items() if node.op == "LoopCond"}
+        self._loop_merges = {
+            name: edge
+            for name, node in nodes.items()
+            if node.op == "Merge" and (edge := self._back_edge(node)) is not None
+        }
+        self.loop_of = self._find_loops()
+        self._order = self._in_order()
+        self._branches = self._find_branches()
+        self.condition_of = self._find_conditions()
+
+    def is_entry(self, node: Any, pred: str) -> bool:
+        """Whether a node passes its value on in one branch of a condition only."""
+        return node.op == "Switch" and self._pred(node) == pred
+
+    def users(self, tensor: str) -> list[Any]:
+        """The nodes that take a tensor."""
+        return self._users.get(canonical(tensor), [])
+
+    def _back_edge(self, node: Any) -> tuple[str, str] | None:
+        """The ``Enter`` and the ``NextIteration`` of a loop variable; None for the ``Merge`` of a condition."""
+        by_op = {self._nodes[node_of(name)].op: node_of(name) for name in data_inputs(node)[:2]}
+        return (by_op["Enter"], by_op["NextIteration"]) if {"Enter", "NextIteration"} <= by_op.keys() else None
+
+    def _find_loops(self) -> dict[str, Loop]:
+        frames = collections.defaultdict[bytes, list[str]](list)
+        for name, node in self._nodes.items():
+            if node.op == "Enter":
+                frames[node.attr["frame_name"].s].append(name)
+        by_enter = {enter: (merge, following) for merge, (enter, following) in self._loop_merges.items()}
+        found = {}
+        for names in frames.values():
+            variables, condition = [], ""
+            for enter in names:
+                if enter not in by_enter:
+                    continue
+                merge, following = by_enter[enter]
+                switch = next(user for user in self.users(merge) if self._is_loop_switch(user))
+                condition = node_of(data_inputs(switch)[1])
+                end = next((user.name for user in self.users(switch.name) if user.op == "Exit"), "")
+                next_value = data_inputs(self._nodes[following])[0]
+                variables.append(LoopVariable(enter, merge, switch.name, next_value, end))
+            if not variables:
+                continue
+            loop = Loop(
+                tuple(variables),
+                tuple(name for name in names if name not in by_enter),
+                data_inputs(self._nodes[condition])[0],
+                int(self._nodes[names[0]].attr["parallel_iterations"].i) or 10,
+            )
+            found.update({variable.exit: loop for variable in variables if variable.exit})
+        return found
+
+    def _is_loop_switch(self, node: Any) -> bool:
+        return node.op == "Switch" and node_of(data_inputs(node)[1]) in self._loop_conditions
+
+    def _pred(self, switch: Any) -> str:
+        """The tensor that decides; each condition has names of its own for it."""
+        name = canonical(data_inputs(switch)[1])
+        while (node := self._nodes.get(node_of(name))) is not None and node.op == "Identity":
+            name = canonical(data_inputs(node)[0])
+        return name
+
+    def _sources(self, node: Any) -> list[str]:
+        """What a node depends on; back edges of loops do not count."""
+        return [self._loop_merges[node.name][0]] if node.name in self._loop_merges else list(node.input)
+
+    def _in_order(self) -> list[str]:
+        """The nodes, each after those that it depends on."""
+        done: dict[str, None] = {}
+        for start in self._nodes:
+            stack = [(start, False)]
+            while stack:
+                name, is_ready = stack.pop()
+                if is_ready:
+                    done[name] = None
+                elif name not in done and name in self._nodes:
+                    stack.append((name, True))
+                    sources = map(node_of, self._sources(self._nodes[name]))
+                    stack += [(source, False) for source in sources if source not in done]
+        return list(done)
+
+    def _find_branches(self) -> dict[str, Mapping[str, int]]:
+        """For each tensor, the branches in which it has a value: preds, with 0 for false and 1 for true.
+
+        All outputs of a node are in the same branches, but those of ``Switch``.
+        """
+        found: dict[str, Mapping[str, int]] = {}
+        for name in self._order:
+            node = self._nodes[name]
+            if node.op == "Merge" and name not in self._loop_merges:
+                first, second = (_branches_of(source, found) for source in data_inputs(node)[:2])
+                given = {pred: branch for pred, branch in first.items() if second.get(pred) == branch}
+            else:
+                given = {}
+                for source in self._sources(node):
+                    given = {**given, **_branches_of(source.removeprefix("^"), found)}
+            if node.op == "Switch" and not self._is_loop_switch(node):
+                pred = self._pred(node)
+                found[f"{name}:1"] = {**given, pred: 1}
+                given = {**given, pred: 0}
+            found[name] = given
+        return found
+
+    def _find_conditions(self) -> dict[str, Condition]:
+        groups = collections.defaultdict[Any, list[tuple[str, tuple[str, str]]]](list)
+        # How many conditions of each pred a node depends on: one that depends on another cannot be computed with it.
+        depths: dict[str, dict[str, int]] = {}
+        for name in self._order:
+            node = self._nodes[name]
+            depth = depths[name] = dict[str, int]()
+            for source in self._sources(node):
+                for pred, count in depths.get(node_of(source), {}).items():
+                    depth[pred] = max(count, depth.get(pred, 0))
+            if node.op != "Merge" or name in self._loop_merges:
+                continue
+            first, second, *more = data_inputs(node)
+            one, other = _branches_of(first, self._branches), _branches_of(second, self._branches)
+            decisive = next((pred for pred, branch in one.items() if other.get(pred) == 1 - branch), None)
+            if decisive is None or more:
+                raise ConversionError(
+                    f"The node {name!r}, a 'Merge', joins what no condition of TensorFlow 1 has parted.",
+                    hint="Use the model with hub.Module, which runs the graph as it is.",
+                    ops=("Merge",),
+                )
+            depth[decisive] = depth.get(decisive, 0) + 1
+            inputs = (first, second) if one[decisive] == 0 else (second, first)
+            around = frozenset(_branches_of(name, self._branches).items())
+            groups[decisive, around, depth[decisive]].append((name, inputs))
+        found = {}
+        for (pred, *_), members in groups.items():
+            condition = Condition(pred, tuple(name for name, _ in members), tuple(inputs for _, inputs in members))
+            found.update(dict.fromkeys(condition.merges, condition))
+        return found
+
+
+def canonical(name: str) -> str:
+    """Returns a tensor's name with the number of the output; names of operations, such as ``^x``, stay."""
+    return name if name.startswith("^") or ":" in name else f"{name}:0"
+
+
+def _branches_of(tensor: str, found: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    own = found.get(canonical(tensor))
+    return found.get(node_of(tensor), {}) if own is None else own
