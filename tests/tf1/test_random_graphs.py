@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-from tests.tf1 import applications, modules, random_graphs
+from rehub.runtime.lift_tf1 import lift
+from tests.tf1 import applications, lifted, modules, random_graphs
 from tests.tf1.measurement import Application, Measurement, assert_same, measure
 
 v1 = tf.compat.v1
@@ -33,6 +34,20 @@ def test_random_graph_in_a_module_does_what_it_does_alone(seed: int, depth: int,
     for module, (tags, arguments) in zip((spec, exported), random_graphs.VARIANTS, strict=True):
         add = functools.partial(random_graphs.module_fn, seed, depth, texts, **arguments)
         assert_same(measure(functools.partial(second_application, seed, module, tags)), alone(seed, add), TOLERANCE)
+
+
+@pytest.mark.parametrize(("seed", "depth"), GRAPHS)
+def test_random_graph_lifted_does_what_it_does_alone(seed: int, depth: int, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    folder = modules.export(hub, random_graphs.create_spec(seed, depth, texts, hub), tmp_path / "module")
+    model = lift(folder)
+    lifted.save(model, tmp_path / "saved")
+    again = tf.saved_model.load(str(tmp_path / "saved"))
+    for training, (_, arguments) in enumerate(random_graphs.VARIANTS):
+        expected = alone(seed, functools.partial(random_graphs.module_fn, seed, depth, texts, **arguments))
+        for found in (lifted.of(model, "default", bool(training)), lifted.of_loaded(again, "default", bool(training))):
+            actual = lifted.measure(found, random_graphs.inputs(seed), expected, bool(training))
+            assert_same(actual, expected, TOLERANCE)
 
 
 def alone(seed: int, add: Callable[[applications.Recorder], None]) -> Measurement:

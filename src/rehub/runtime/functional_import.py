@@ -12,14 +12,29 @@ from typing import Any
 
 from rehub.errors import ConversionError
 from rehub.model.program import data_inputs, node_of
-from rehub.runtime.tf1_control_flow import Condition, ControlFlow, Loop, LoopVariable, canonical
+from rehub.runtime.tf1_control_flow import Carried, Condition, ControlFlow, Loop, canonical
 from rehub.runtime.tf1_graph import Tf1Graph
 from rehub.runtime.tf_version import import_tensorflow
 
 _CONTROL_FLOW = frozenset({"Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch"})
-_SAME_VALUE = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
 _OF_A_SESSION = re.compile(r"(Eager)?PyFunc|Stack|TensorArray|.*(Queue|Barrier|Reader|Iterator|Session)")
-"""Beginnings of the ops whose state lasts as long as a session or a step of one, or is in its process."""
+"""Beginnings of the types of ops whose state lasts as long as a session or a step of one, or is in its process."""
+
+
+def check(nodes: Iterable[Any]) -> None:
+    """Refuses ops that no function can hold.
+
+    Raises:
+        ConversionError: If there are any; it names them.
+    """
+    refused = [node for node in nodes if _OF_A_SESSION.match(node.op)]
+    if refused:
+        ops = tuple(sorted({node.op for node in refused}))
+        raise ConversionError(
+            f"The graph has {', '.join(ops)} ({refused[0].name!r}), which a function of TensorFlow 2 cannot hold.",
+            hint="Use the model with hub.Module, which runs the graph as it is.",
+            ops=ops,
+        )
 
 
 class FunctionalImport:
@@ -45,6 +60,8 @@ class FunctionalImport:
         plain, parts = self._plan(targets)
         for part in parts:
             self._run_loop(part) if isinstance(part, Loop) else self._run_condition(part)
+        if parts:  # they have imported some of the nodes
+            plain, _ = self._plan(targets)
         self._import(plain)
         return [None if target.startswith("^") else self._values[canonical(target)] for target in targets]
 
@@ -56,10 +73,9 @@ class FunctionalImport:
             part = self._control_flow.loop_of.get(node.name) or self._control_flow.condition_of.get(node.name)
             if part is not None:
                 parts[id(part)] = part
-            elif node.op in _CONTROL_FLOW or _OF_A_SESSION.match(node.op):
+            elif node.op in _CONTROL_FLOW:
                 raise ConversionError(
-                    f"The node {node.name!r} is a {node.op!r}, which a function of TensorFlow 2 cannot hold"
-                    f"{' outside of a loop or a condition' * (node.op in _CONTROL_FLOW)}.",
+                    f"The node {node.name!r} is a {node.op!r} that belongs to no loop and no condition.",
                     hint="Use the model with hub.Module, which runs the graph as it is.",
                     ops=(node.op,),
                 )
@@ -98,32 +114,38 @@ class FunctionalImport:
 
     def _run_loop(self, loop: Loop) -> None:
         tf = import_tensorflow()
-        starts = self.run(self._input(variable.enter) for variable in loop.variables)
+        self.run(loop.controls)
         around = dict(self._values)
-        reads = {name: self._reads_alone(name) for name in loop.invariants}
-        entering = [
-            name for name, found in reads.items() if not found or not all(self._is_known(r.name) for r in found)
-        ]
-        for name, value in zip(entering, self.run(map(self._input, entering)), strict=True):
-            around[f"{name}:0"] = value
-            # TensorFlow cannot differentiate a loop that reads a variable, once it was saved and loaded.
-            for read in reads[name]:
-                dtype = tf.as_dtype(read.attr["dtype"].type)
-                around[f"{read.name}:0"] = tf.raw_ops.ReadVariableOp(resource=value, dtype=dtype)
+        varying = [each for each in loop.carried if each.following]
+        starts = self.run(each.start for each in varying)
+        for each in loop.carried:
+            reads = [] if each.following else self._reads_alone(each.inside)
+            if each.following or (reads and all(self._is_known(read.name) for read in reads)):
+                continue
+            (value,) = self.run([each.start])
+            around.update(dict.fromkeys(each.inside, value))
+            if each.end:
+                self._values[each.end] = value
+            if value.dtype == tf.resource:
+                # TensorFlow cannot differentiate a loop that reads a variable, once it was saved and loaded.
+                for read in reads:
+                    dtype = tf.as_dtype(read.attr["dtype"].type)
+                    around[f"{read.name}:0"] = tf.raw_ops.ReadVariableOp(resource=value, dtype=dtype)
 
         def inside(values: tuple[Any, ...]) -> FunctionalImport:
             own = dict(around)
-            for variable, value in zip(loop.variables, values, strict=True):
-                own[f"{variable.enter}:0"] = own[f"{variable.merge}:0"] = own[f"{variable.switch}:1"] = value
+            for each, value in zip(varying, values, strict=True):
+                own.update(dict.fromkeys(each.inside, value))
             return FunctionalImport(self._graph, self._control_flow, own, self._scope)
 
         def goes_on(*values: Any) -> Any:
-            return inside(values).run([loop.condition])[0]
+            return tf.reshape(inside(values).run([loop.condition])[0], [])
 
-        shapes = [self._shape(variable, start) for variable, start in zip(loop.variables, starts, strict=True)]
+        shapes = [_shape(each, start) for each, start in zip(varying, starts, strict=True)]
 
         def body(*values: Any) -> tuple[Any, ...]:
-            results = inside(values).run([variable.next_value for variable in loop.variables])
+            results = inside(values).run([*(each.following for each in varying), *loop.effects])
+            results = results[: len(varying)]
             for result, shape in zip(results, shapes, strict=True):
                 if result.dtype != tf.variant:
                     result.set_shape(shape)
@@ -132,69 +154,82 @@ class FunctionalImport:
         ends = tf.while_loop(
             goes_on, body, starts, shape_invariants=shapes, parallel_iterations=loop.parallel_iterations
         )
-        for variable, value in zip(loop.variables, ends, strict=True):
-            if variable.exit:
-                self._values[f"{variable.exit}:0"] = value
+        self._values.update({each.end: value for each, value in zip(varying, ends, strict=True) if each.end})
 
-    def _reads_alone(self, name: str) -> list[Any]:
-        """The nodes that read the variable whose handle a node passes on; none if it is no handle, or others write."""
+    def _reads_alone(self, tensors: Iterable[str]) -> list[Any]:
+        """The nodes that read the variable whose handle some tensors are; none if others do something with it."""
         found: list[Any] = []
-        if self._graph.nodes[name].attr["T"].type != import_tensorflow().resource.as_datatype_enum:
-            return found
-        waiting = [f"{name}:0"]
+        waiting, seen = list(tensors), set[str]()
         while waiting:
-            for user in self._control_flow.users(waiting.pop()):
-                if user.op in _SAME_VALUE:
-                    waiting += [f"{user.name}:0", f"{user.name}:1"]
-                else:
+            tensor = waiting.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            for user in self._control_flow.users(tensor):
+                same = self._control_flow.passed_on(tensor, user)
+                if same is not None:
+                    waiting += same
+                elif user.op == "ReadVariableOp":
                     found.append(user)
-        return found if all(user.op == "ReadVariableOp" for user in found) else []
-
-    def _shape(self, variable: LoopVariable, start: Any) -> Any:
-        """The shape that a variable keeps in all rounds, as the publisher's graph tells it."""
-        tf = import_tensorflow()
-        told = self._graph.nodes[variable.merge].attr
-        if "_output_shapes" in told:
-            shape = tf.TensorShape(told["_output_shapes"].list.shape[0])
-            if shape.is_compatible_with(start.shape):
-                return shape
-        return start.shape if start.shape.rank == 0 else tf.TensorShape(None)
+                else:
+                    return []
+        return found
 
     def _run_condition(self, condition: Condition) -> None:
         tf = import_tensorflow()
-        entries = [self._entries(condition, branch) for branch in (0, 1)]
+        around: list[str] = list(condition.controls)
+        entries = [self._entries(condition, branch, around) for branch in (0, 1)]
         outside = list(dict.fromkeys(data for entry in entries for data in entry.values()))
-        pred, *values = self.run([condition.pred, *outside])
-        known = dict(zip(outside, values, strict=True))
+        pred, *values = self.run([condition.pred, *outside, *around])
+        known = dict(zip(outside, values, strict=False))
 
         def branch(number: int) -> list[Any]:
-            own = {**self._values, **{f"{switch}:{number}": known[data] for switch, data in entries[number].items()}}
+            own = {**self._values, **{name: known[data] for name, data in entries[number].items()}}
             inside = FunctionalImport(self._graph, self._control_flow, own, self._scope)
-            return inside.run(inputs[number] for inputs in condition.inputs)
+            results = inside.run([*(inputs[number] for inputs in condition.inputs), *condition.effects[number]])
+            return results[: len(condition.inputs)]
 
-        results = tf.cond(pred, lambda: branch(1), lambda: branch(0))
-        for name, value, inputs in zip(condition.merges, results, condition.inputs, strict=True):
-            self._values[f"{name}:0"] = value
-            if self._control_flow.users(f"{name}:1"):
-                places = list(map(data_inputs(self._graph.nodes[name]).index, inputs))
-                self._values[f"{name}:1"] = tf.where(pred, places[1], places[0])
+        results = tf.cond(tf.cast(pred, tf.bool), lambda: branch(1), lambda: branch(0))
+        for name, value, inputs in zip(condition.results, results, condition.inputs, strict=True):
+            self._values[name] = value
+            if condition.arguments is None and self._control_flow.users(f"{node_of(name)}:1"):
+                places = list(map(data_inputs(self._graph.nodes[node_of(name)]).index, inputs))
+                self._values[f"{node_of(name)}:1"] = tf.where(pred, places[1], places[0])
 
-    def _entries(self, condition: Condition, branch: int) -> dict[str, str]:
-        """The nodes by which values enter a branch, and the tensors that they take."""
+    def _entries(self, condition: Condition, branch: int, around: list[str]) -> dict[str, str]:
+        """The tensors by which values enter a branch, and those that they are outside.
+
+        Args:
+            condition: The condition.
+            branch: 0 for false, 1 for true.
+            around: What the branch needs from outside as it is; grows.
+        """
         found: dict[str, str] = {}
-        waiting, seen = [inputs[branch] for inputs in condition.inputs], set[str]()
+        waiting = [*(inputs[branch] for inputs in condition.inputs), *condition.effects[branch]]
+        seen = set[str]()
         while waiting:
             tensor = waiting.pop()
             name = node_of(tensor)
-            if name in seen or name not in self._graph.nodes or self._is_known(tensor):
+            if tensor in seen or name not in self._graph.nodes or self._is_known(tensor):
                 continue
-            seen.add(name)
+            seen.add(tensor)
             node = self._graph.nodes[name]
-            if self._control_flow.is_entry(node, condition.pred):
-                found[name] = data_inputs(node)[0]
+            if condition.arguments is not None and canonical(tensor) in condition.arguments:
+                found[canonical(tensor)] = tensor
+            elif condition.arguments is None and self._control_flow.is_entry(node, condition.pred):
+                found[f"{name}:{branch}"] = data_inputs(node)[0]
+            elif tensor in condition.controls or not self._control_flow.is_within(tensor, condition):
+                around.append(tensor)
             else:
                 waiting += node.input
         return found
 
-    def _input(self, name: str) -> str:
-        return data_inputs(self._graph.nodes[name])[0]
+
+def _shape(carried: Carried, start: Any) -> Any:
+    """The shape that a value keeps in all rounds, as the publisher's graph tells it."""
+    tf = import_tensorflow()
+    for message in carried.shapes:
+        shape = tf.TensorShape(message)
+        if shape.is_compatible_with(start.shape):
+            return shape
+    return start.shape if start.shape.rank == 0 else tf.TensorShape(None)

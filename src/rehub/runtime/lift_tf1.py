@@ -81,33 +81,20 @@ def _choose_tags(graphs: Collection[frozenset[str]], tags: Collection[str] | Non
     )
 
 
-class LiftedSignature(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
-    """A signature of the model: a callable with the interface of a Reusable SavedModel.
+class LiftedCalls:
+    """A signature of the model in both modes: takes a tensor or a dict of tensors, returns a dict.
 
     Attributes:
-        variables: As those of the model.
-        trainable_variables: As those of the model.
-        regularization_losses: As those of the model.
+        structured_input_signature: As that of a concrete function with named inputs.
+        structured_outputs: As those of a concrete function.
     """
 
-    def __init__(self, model: LiftedModel, inference: LiftedCall, training: LiftedCall) -> None:
-        object.__setattr__(self, "_calls", {False: inference, True: training})  # what is tracked must be savable
-        self.variables = model.variables
-        self.trainable_variables = model.trainable_variables
-        self.regularization_losses = model.regularization_losses
+    def __init__(self, inference: LiftedCall, training: LiftedCall) -> None:
+        self._calls = {False: inference, True: training}
+        self.structured_input_signature: tuple[tuple[()], Mapping[str, Any]] = (), inference.inputs
+        self.structured_outputs: Mapping[str, Any] = inference.outputs
 
-    @property
-    def structured_input_signature(self) -> tuple[tuple[()], Mapping[str, Any]]:
-        """As that of a concrete function with named inputs."""
-        return (), self._calls[False].inputs
-
-    @property
-    def structured_outputs(self) -> Mapping[str, Any]:
-        """As those of a concrete function."""
-        outputs: Mapping[str, Any] = self._calls[False].outputs
-        return outputs
-
-    def run(self, inputs: Any = None, training: bool = False) -> dict[str, Any]:
+    def __call__(self, inputs: Any = None, training: bool = False) -> dict[str, Any]:
         """Returns all outputs by name.
 
         Args:
@@ -117,16 +104,33 @@ class LiftedSignature(tf.__internal__.tracking.AutoTrackable):  # type: ignore[m
         Raises:
             ArgumentError: If these are not the inputs of the signature.
         """
-        found: dict[str, Any] = self._calls[bool(training)].run(inputs)
-        return found
+        return self._calls[bool(training)].run(inputs)
 
+    @property
     def concrete_functions(self) -> list[Any]:
-        """The concrete functions that `run` calls: for inference, and for training."""
+        """The concrete functions that a call may run: for inference, and for training."""
         return [self._calls[training].concrete_function for training in (False, True)]
 
+    @property
     def serving(self) -> Any:
-        """Returns the concrete function for inference that takes the inputs by name."""
+        """The concrete function for inference that takes the inputs by name."""
         return self._calls[False].serving
+
+
+class LiftedSignature(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
+    """A signature of the model: a callable with the interface of a Reusable SavedModel.
+
+    Attributes:
+        variables: As those of the model.
+        trainable_variables: As those of the model.
+        regularization_losses: As those of the model.
+    """
+
+    def __init__(self, model: LiftedModel, calls: LiftedCalls) -> None:
+        object.__setattr__(self, "calls", calls)  # what is tracked must be savable
+        self.variables = model.variables
+        self.trainable_variables = model.trainable_variables
+        self.regularization_losses = model.regularization_losses
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def __call__(self, inputs: Any, training: bool = False) -> Any:
@@ -139,12 +143,11 @@ class LiftedSignature(tf.__internal__.tracking.AutoTrackable):  # type: ignore[m
         Returns:
             The output ``default``, or the only one; else a dict of all.
         """
-        outputs = self.run(inputs, training)
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs.get("default", outputs)
+        return _main_output(self.calls(inputs, training))
 
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> Any:
         if save_type == "savedmodel":
-            _trace(self, self)
+            _trace(self, self.calls)
         return super()._trackable_children(save_type, **kwargs)
 
 
@@ -159,8 +162,8 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
         regularization_losses: Functions that each return a scalar.
         attached_messages: A function that returns the publisher's messages, as bytes, by their keys; only if there are
             any.
-        named: Each `LiftedSignature` by its name.
-        main: The one that a call of the object runs; None if it is not clear which.
+        named: The calls of each signature, by its name.
+        main: Those that a call of the object runs; None if it is not clear which.
 
     Args:
         inference: The graph variant for inference, a ``tf.compat.v1.MetaGraphDef``.
@@ -182,14 +185,14 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
             tf.function(functools.partial(last.evaluate, state, name), autograph=False, input_signature=[])
             for name in last.losses
         ]
-        named: dict[str, LiftedSignature] = {}
+        named: dict[str, LiftedCalls] = {}
         for name in first.signatures:
             call = trained = LiftedCall(state, first, name, training=False)
             if name in last.signatures and (last is not first or last.trains_otherwise):
                 trained = LiftedCall(state, last, name, training=True)
-            named[name] = LiftedSignature(self, call, trained)
-            setattr(self, f"{name}_signature" if name in _OWN_NAMES else name, named[name])
-        object.__setattr__(self, "named", named)  # they are tracked as attributes already
+            named[name] = LiftedCalls(call, trained)
+            setattr(self, f"{name}_signature" if name in _OWN_NAMES else name, LiftedSignature(self, named[name]))
+        object.__setattr__(self, "named", named)  # what is tracked must be savable
         object.__setattr__(self, "main", self._choose(signature))
         messages = tf1_hub.attached_bytes(inference)
         if messages:
@@ -207,7 +210,7 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
     @property
     def _default_save_signature(self) -> Any:
         """What ``tf.saved_model.save`` writes as ``serving_default``, if it is given no signatures."""
-        return None if self.main is None else self.main.serving()
+        return None if self.main is None else self.main.serving
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def __call__(self, inputs: Any, training: bool = False) -> Any:
@@ -222,9 +225,9 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
                 hint=f"Choose one: {', '.join(sorted(self.named))}.",
                 available=tuple(sorted(self.named)),
             )
-        return self.main(inputs, training=training)
+        return _main_output(self.main(inputs, training))
 
-    def _choose(self, signature: str | None) -> LiftedSignature | None:
+    def _choose(self, signature: str | None) -> LiftedCalls | None:
         names = _DEFAULTS if signature is None else (signature,)
         found = [self.named[name] for name in names if name in self.named]
         if signature is not None and not found:
@@ -244,11 +247,11 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
 class _Serving(Mapping[str, Any]):
     """Concrete functions, made when they are asked for."""
 
-    def __init__(self, named: Mapping[str, LiftedSignature]) -> None:
+    def __init__(self, named: Mapping[str, LiftedCalls]) -> None:
         self._named = named
 
     def __getitem__(self, name: str) -> Any:
-        return self._named[name].serving()
+        return self._named[name].serving
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._named)
@@ -257,9 +260,17 @@ class _Serving(Mapping[str, Any]):
         return len(self._named)
 
 
-def _trace(callable_object: Any, signature: LiftedSignature) -> None:
+def _main_output(outputs: dict[str, Any]) -> Any:
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs.get("default", outputs)
+
+
+def _trace(callable_object: Any, calls: LiftedCalls) -> None:
     """Makes the concrete functions of a call, which is what is saved of it."""
-    specs = signature.structured_input_signature[1]
-    example = next(iter(specs.values())) if len(specs) == 1 else dict(specs)
+    specs = calls.structured_input_signature[1]
+    example: Any = dict(specs)
+    if len(specs) == 1:
+        ((name, example),) = specs.items()
+        if isinstance(example, tf.TensorSpec):
+            example = tf.TensorSpec(example.shape, example.dtype, name)  # who converts it back reads the name there
     for training in (False, True):
         callable_object.__call__.get_concrete_function(example, training=training)

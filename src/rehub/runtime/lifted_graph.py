@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from rehub.model.program import data_inputs, node_of
 from rehub.runtime import signature_tensors, tf_private
-from rehub.runtime.functional_import import FunctionalImport
+from rehub.runtime.functional_import import FunctionalImport, check
 from rehub.runtime.lifted_tables import LiftedTable
 from rehub.runtime.tf1_control_flow import ControlFlow
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
@@ -42,7 +42,8 @@ class LiftedGraph:
         self.variables = self.graph.variables
         self.losses = self.graph.collection("regularization_losses")
         self.updates = self.graph.collection("update_ops")
-        self._control_flow = ControlFlow(self.graph.nodes)
+        check(self.graph.nodes[name] for name in self.used())
+        self._control_flow = ControlFlow(self.graph.nodes, self.graph.parts)
         self._switches = self._find_switches()
 
     @property
@@ -134,7 +135,7 @@ class LiftedState:
         """The tensors that stand for the state of a variant, by name."""
         found = {name: asset.asset_path for name, asset in self._of_graph[id(graph)][0].items()}
         found.update({f"{node}:0": table.resource_handle for node, table in self._of_graph[id(graph)][1].items()})
-        found.update({f"{node}:0": variable.handle for node, variable in self.variables.items()})
+        found.update({f"{node}:0": _handle(variable) for node, variable in self.variables.items()})
         return found
 
     def watch(self) -> None:
@@ -142,7 +143,7 @@ class LiftedState:
         function = tf.compat.v1.get_default_graph()
         captured = {id(outside) for outside, _ in function.captures}
         for variable in self.variables.values():
-            if id(variable.handle) in captured:
+            if id(_handle(variable)) in captured:
                 tf_private.watch(function, variable)
 
     def _find(self, graph: LiftedGraph) -> tuple[dict[str, Any], dict[str, LiftedTable]]:
@@ -220,6 +221,13 @@ class LiftedCall:
 
 def _specs(messages: Mapping[str, Any]) -> dict[str, Any]:
     return {name: signature_tensors.parse(info).type_spec for name, info in sorted(messages.items())}
+
+
+def _handle(variable: Any) -> Any:
+    """The handle of a variable; while Keras builds a model for a ``tf.distribute`` strategy, that of the first copy."""
+    if tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context():
+        return tf.distribute.get_strategy().experimental_local_results(variable)[0].handle
+    return variable.handle
 
 
 def _writes(node: Any) -> bool:

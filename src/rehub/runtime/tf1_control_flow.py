@@ -1,7 +1,8 @@
-"""The loops and conditions of a graph of TensorFlow 1, found among its nodes.
+"""The loops and conditions of a graph, found among its nodes.
 
-There they are no ops of their own: a loop is a frame of ``Enter``, ``Merge``, ``Switch``, ``NextIteration`` and
-``Exit``, a condition is ``Switch`` and ``Merge``.
+Those of TensorFlow 1 are no ops of their own: a loop is a frame of ``Enter``, ``Merge``, ``Switch``, ``NextIteration``
+and ``Exit``, a condition is ``Switch`` and ``Merge``. Those of TensorFlow 2 are ops whose functions have been added to
+the graph.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ from typing import Any
 
 from rehub.errors import ConversionError
 from rehub.model.program import data_inputs, node_of
+from rehub.runtime.functional_ops import CONDITIONS, LOOPS, Parts, controls
+from rehub.runtime.gradient_overrides import ATTRIBUTE
+
+_SAME_VALUE = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
 
 
 @dataclasses.dataclass(frozen=True)
-class LoopVariable:
-    """One value that a loop carries: the nodes that stand for it on its way, and the tensor of its next value.
+class Carried:
+    """A value that a loop takes, by the tensors that stand for it.
 
     Attributes:
-        exit: Empty if nothing reads its last value.
+        start: Outside, before the loop.
+        inside: In a round.
+        following: The one that the next round begins with; empty if it stays the same.
+        end: Outside, after the loop; empty if nothing takes it.
+        shapes: The ``TensorShapeProto`` that it has in all rounds, if the publisher's graph tells it.
     """
 
-    enter: str
-    merge: str
-    switch: str
-    next_value: str
-    exit: str
+    start: str
+    inside: tuple[str, ...]
+    following: str
+    end: str
+    shapes: tuple[Any, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +44,18 @@ class Loop:
     """A loop.
 
     Attributes:
-        variables: What it carries.
-        invariants: The nodes by which other values enter it.
+        carried: What it takes.
+        controls: The operations that it waits for, with names like ``^x``.
         condition: The tensor that says whether it goes on.
         parallel_iterations: How many rounds may run at once.
+        effects: The operations that each round runs besides.
     """
 
-    variables: tuple[LoopVariable, ...]
-    invariants: tuple[str, ...]
+    carried: tuple[Carried, ...]
+    controls: tuple[str, ...]
     condition: str
     parallel_iterations: int
+    effects: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +64,20 @@ class Condition:
 
     Attributes:
         pred: The tensor that decides.
-        merges: The nodes that give the results.
+        results: The tensors that stand for the results.
         inputs: For each of these, the tensor of the branch for false, and the one for true.
+        arguments: What both branches may take from outside; None for a condition of TensorFlow 1, where it enters by
+            ``Switch``.
+        controls: The operations that it waits for, with names like ``^x``.
+        effects: The operations that each branch runs besides.
     """
 
     pred: str
-    merges: tuple[str, ...]
+    results: tuple[str, ...]
     inputs: tuple[tuple[str, str], ...]
+    arguments: tuple[str, ...] | None = None
+    controls: tuple[str, ...] = ()
+    effects: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 class ControlFlow:
@@ -67,17 +85,18 @@ class ControlFlow:
 
     Args:
         nodes: The nodes of the graph, by name.
+        parts: What the loops and conditions of TensorFlow 2 among them consist of.
 
     Attributes:
-        loop_of: The loop that each of its ``Exit`` nodes ends.
-        condition_of: The condition that each ``Merge`` of one ends.
+        loop_of: The loop that each of its ``Exit`` nodes, or the node itself, ends.
+        condition_of: The condition that each ``Merge`` of one, or the node itself, ends.
 
     Raises:
         ConversionError: If the graph joins what no condition has parted.
     """
 
-    def __init__(self, nodes: Mapping[str, Any]) -> None:
-        self._nodes = nodes
+    def __init__(self, nodes: Mapping[str, Any], parts: Mapping[str, Parts]) -> None:
+        self._nodes, self._parts = nodes, parts
         self._users = collections.defaultdict[str, list[Any]](list)
         for node in nodes.values():
             for name in data_inputs(node):
@@ -88,18 +107,34 @@ class ControlFlow:
             for name, node in nodes.items()
             if node.op == "Merge" and (edge := self._back_edge(node)) is not None
         }
-        self.loop_of = self._find_loops()
+        self.loop_of = {**self._find_loops(), **self._find_functional_loops()}
         self._order = self._in_order()
         self._branches = self._find_branches()
-        self.condition_of = self._find_conditions()
+        self.condition_of = {**self._find_conditions(), **self._find_functional_conditions()}
 
     def is_entry(self, node: Any, pred: str) -> bool:
         """Whether a node passes its value on in one branch of a condition only."""
         return node.op == "Switch" and self._pred(node) == pred
 
+    def is_within(self, tensor: str, condition: Condition) -> bool:
+        """Whether a tensor has a value in one branch of a condition only; any may have, of those of TensorFlow 2."""
+        given = _branches_of(tensor.removeprefix("^"), self._branches)
+        return condition.arguments is not None or condition.pred in given
+
     def users(self, tensor: str) -> list[Any]:
         """The nodes that take a tensor."""
         return self._users.get(canonical(tensor), [])
+
+    def passed_on(self, tensor: str, user: Any) -> list[str] | None:
+        """The tensors that are the same as one which a node takes; None if the node does something with it."""
+        places = [place for place, name in enumerate(data_inputs(user)) if canonical(name) == tensor]
+        if user.op in LOOPS:
+            return [f"{self._parts[user.name].arguments[place]}:0" for place in places]
+        if user.op in CONDITIONS:  # the branches take it by themselves
+            return []
+        if user.op == "IdentityN" and ATTRIBUTE not in user.attr:  # the results of a function, which are taken directly
+            return []
+        return [f"{user.name}:0", f"{user.name}:1"] if user.op in _SAME_VALUE else None
 
     def _back_edge(self, node: Any) -> tuple[str, str] | None:
         """The ``Enter`` and the ``NextIteration`` of a loop variable; None for the ``Merge`` of a condition."""
@@ -114,25 +149,76 @@ class ControlFlow:
         by_enter = {enter: (merge, following) for merge, (enter, following) in self._loop_merges.items()}
         found = {}
         for names in frames.values():
-            variables, condition = [], ""
+            carried, condition = [], ""
             for enter in names:
+                start = data_inputs(self._nodes[enter])[0]
                 if enter not in by_enter:
+                    carried.append(Carried(start, (f"{enter}:0",), "", "", ()))
                     continue
                 merge, following = by_enter[enter]
                 switch = next(user for user in self.users(merge) if self._is_loop_switch(user))
                 condition = node_of(data_inputs(switch)[1])
-                end = next((user.name for user in self.users(switch.name) if user.op == "Exit"), "")
+                ends = [f"{user.name}:0" for user in self.users(switch.name) if user.op == "Exit"]
+                inside = (f"{enter}:0", f"{merge}:0", f"{switch.name}:1")
                 next_value = data_inputs(self._nodes[following])[0]
-                variables.append(LoopVariable(enter, merge, switch.name, next_value, end))
-            if not variables:
+                told = self._nodes[merge].attr
+                shapes = told["_output_shapes"].list.shape[:1] if "_output_shapes" in told else ()
+                carried.append(Carried(start, inside, next_value, ends[0] if ends else "", tuple(shapes)))
+            if not condition:
                 continue
             loop = Loop(
-                tuple(variables),
-                tuple(name for name in names if name not in by_enter),
+                tuple(carried),
+                tuple(dict.fromkeys(control for enter in names for control in controls(self._nodes[enter]))),
                 data_inputs(self._nodes[condition])[0],
                 int(self._nodes[names[0]].attr["parallel_iterations"].i) or 10,
             )
-            found.update({variable.exit: loop for variable in variables if variable.exit})
+            found.update({node_of(value.end): loop for value in carried if value.end})
+        return found
+
+    def _find_functional_loops(self) -> dict[str, Loop]:
+        found = {}
+        for name, parts in self._parts.items():
+            node = self._nodes[name]
+            if node.op not in LOOPS:
+                continue
+            condition, body = parts.functions
+            shapes = node.attr["output_shapes"].list.shape
+            carried = []
+            for place, (start, argument) in enumerate(zip(data_inputs(node), parts.arguments, strict=True)):
+                following = body.results[place]
+                carried.append(
+                    Carried(
+                        start,
+                        (f"{argument}:0",),
+                        "" if node_of(following) == argument else following,
+                        f"{name}:{place}",
+                        tuple(shapes[place : place + 1]),
+                    )
+                )
+            rounds = int(node.attr["parallel_iterations"].i) or 10
+            found[name] = Loop(tuple(carried), self._waits(node), condition.results[0], rounds, body.effects)
+        return found
+
+    def _waits(self, node: Any) -> tuple[str, ...]:
+        """What a loop or condition of TensorFlow 2 waits for, but for its own functions."""
+        own = tuple(f"^{node.name}/{name}" for name in ("cond", "body", "then_branch", "else_branch"))
+        return tuple(name for name in controls(node) if not name.startswith(own))
+
+    def _find_functional_conditions(self) -> dict[str, Condition]:
+        found = {}
+        for name, parts in self._parts.items():
+            node = self._nodes[name]
+            if node.op in CONDITIONS:
+                pred, *arguments = data_inputs(node)
+                otherwise, then = parts.functions
+                found[name] = Condition(
+                    pred,
+                    tuple(f"{name}:{place}" for place in range(len(then.results))),
+                    tuple(zip(otherwise.results, then.results, strict=True)),
+                    tuple(map(canonical, arguments)),
+                    self._waits(node),
+                    (otherwise.effects, then.effects),
+                )
         return found
 
     def _is_loop_switch(self, node: Any) -> bool:
@@ -213,8 +299,9 @@ class ControlFlow:
             groups[decisive, around, depth[decisive]].append((name, inputs))
         found = {}
         for (pred, *_), members in groups.items():
-            condition = Condition(pred, tuple(name for name, _ in members), tuple(inputs for _, inputs in members))
-            found.update(dict.fromkeys(condition.merges, condition))
+            results = tuple(f"{name}:0" for name, _ in members)
+            condition = Condition(pred, results, tuple(inputs for _, inputs in members))
+            found.update(dict.fromkeys((name for name, _ in members), condition))
         return found
 
 

@@ -12,6 +12,7 @@ from rehub.errors import ConversionError
 from rehub.model.program import INIT_COLLECTIONS, node_of, tensor_names
 from rehub.runtime import (
     function_calls,
+    functional_ops,
     gradient_overrides,
     handle_data,
     reference_variables,
@@ -61,18 +62,24 @@ class Tf1Graph:
     Args:
         meta_graph: A ``tf.compat.v1.MetaGraphDef``. It stays as it is.
         functional: Whether it will be imported by `rehub.runtime.functional_import` alone, which makes its loops and
-            conditions anew; arrays become lists then.
+            conditions anew; their functions become nodes then, and arrays become lists.
 
     Attributes:
         nodes: By name.
         variables: Those of the collection ``variables``, in its order.
+        parts: What its loops and conditions of TensorFlow 2 consist of; only if it is functional.
     """
 
     def __init__(self, meta_graph: Any, *, functional: bool = False) -> None:
         self._meta_graph = meta_graph
         definitions = tf_private.variable_definitions(meta_graph.collection_def, "variables")
         inlined = function_calls.inline(_without_devices(meta_graph.graph_def.node), meta_graph.graph_def.library)
-        rewritten = reference_variables.to_resources(inlined.nodes, self._fetches(definitions))
+        nodes = inlined.nodes
+        self.parts: Mapping[str, functional_ops.Parts] = {}
+        if functional:
+            expanded = functional_ops.expand(nodes, meta_graph.graph_def.library)
+            nodes, self.parts = expanded.nodes, expanded.parts
+        rewritten = reference_variables.to_resources(nodes, self._fetches(definitions))
         self.nodes = {node.name: node for node in rewritten.nodes}
         if functional:
             self.nodes = sparse_products.to_vectors(tensor_lists.to_lists(self.nodes))
