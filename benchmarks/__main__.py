@@ -10,11 +10,13 @@ import click
 from rich.console import Console
 
 from benchmarks import (
+    backend_step,
     cli_time,
     cold_resolve,
     import_time,
     inspect_time,
     layer_call,
+    load_time,
     module_time,
     report,
     training_step,
@@ -30,8 +32,10 @@ BENCHMARKS = {
         inspect_time,
         warm_resolve,
         cold_resolve,
+        load_time,
         layer_call,
         training_step,
+        backend_step,
         module_time,
     )
 }
@@ -45,7 +49,8 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
     """Measure rehub beside its peers: all benchmarks, or those in NAMES.
 
     A run of all of them writes BENCHMARKS.md. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
-    REHUB_KERAS2_PYTHON one with tf_keras, REHUB_TF215_PYTHON one with TensorFlow 2.15 and tensorflow_hub 0.15.0.
+    REHUB_KERAS2_PYTHON one with tf_keras, REHUB_TF215_PYTHON one with TensorFlow 2.15 and tensorflow_hub 0.15.0,
+    REHUB_KERAS_JAX_PYTHON and REHUB_KERAS_TORCH_PYTHON ones with JAX and PyTorch.
     """
     console = Console()
     if not console.is_terminal:

@@ -7,17 +7,19 @@ from typing import Any
 
 from rehub.errors import SignatureError
 from rehub.runtime import reusable
-from rehub.runtime.load import load
+from rehub.runtime.load import load_for_layer
 
 
-def resolve_object(handle: Any, tags: Any, load_options: Any) -> Any:
-    """Loads what a handle names; an object that can be called, or has signatures, is taken as it is.
+def resolve_object(handle: Any, tags: Any, load_options: Any, signature: str | None, *, trains: bool) -> Any:
+    """Loads what a layer uses of the model that a handle names; an object that can be called is taken as it is.
+
+    So is one that has signatures.
 
     Raises:
         SignatureError: If ``tags`` or ``load_options`` come with an object.
     """
     if not callable(handle) and not reusable.signatures_of(handle):
-        return load(handle, tags=tags, options=load_options)
+        return load_for_layer(handle, tags, load_options, calls_signature=bool(signature), trains=trains)
     for name, value in (("tags", tags), ("load_options", load_options)):
         if value is not None:
             raise SignatureError(
@@ -25,6 +27,26 @@ def resolve_object(handle: Any, tags: Any, load_options: Any) -> Any:
                 hint=f"Pass {name} to hub.load, where the object comes from.",
             )
     return handle
+
+
+def check_lifted(obj: Any) -> None:
+    """Refuses to train a model of TensorFlow 1 that was not made an object of TensorFlow 2.
+
+    Raises:
+        SignatureError: If it is one; it tells why.
+    """
+    if not reusable.is_graph_of_tf1(obj):
+        return
+    is_hub_module = getattr(obj, "_is_hub_module_v1", False)
+    what = "when loading from the TF1 Hub format" if is_hub_module else "for a SavedModel of TensorFlow 1"
+    reason = getattr(obj, "_lifting_error", None)
+    raise SignatureError(
+        f"Setting hub.KerasLayer.trainable = True is unsupported {what}"
+        + (f" that cannot be made an object of TensorFlow 2: {reason}" if reason else " with hub.load."),
+        hint="Use it with trainable=False."
+        if reason
+        else "Pass the handle to hub.KerasLayer, outside of any tf.Graph; or use hub.Module in a tf.Graph.",
+    ) from reason
 
 
 def wants_single(signature: str | None, output_key: str | None, as_dict: bool | None) -> bool:
@@ -38,7 +60,7 @@ def single_output(obj: Any, signature: str | None) -> str | None:
     Raises:
         SignatureError: If it has several outputs.
     """
-    function = reusable.signatures_of(obj).get(signature or "")
+    function = reusable.named_calls(obj).get(signature or "")
     outputs = getattr(function, "structured_outputs", None)
     if not isinstance(outputs, Mapping):
         return None
@@ -59,9 +81,9 @@ def choose_callable(obj: Any, signature: str | None, name: str) -> Callable[...,
         SignatureError: If there is no such signature, or the object cannot be called and none was chosen.
     """
     table = "; ".join(reusable.signature_table(obj)) or "none"
-    available = tuple(sorted(reusable.signatures_of(obj)))
+    available = tuple(sorted(reusable.named_calls(obj)))
     if signature:
-        function = reusable.signatures_of(obj).get(signature)
+        function = reusable.named_calls(obj).get(signature)
         if function is None:
             raise SignatureError(
                 f"Unknown signature {signature} in {name} (available signatures: {table}).",
@@ -71,7 +93,7 @@ def choose_callable(obj: Any, signature: str | None, name: str) -> Callable[...,
             )
         chosen: Callable[..., Any] = function
         return chosen
-    if callable(obj):
+    if callable(obj) and not reusable.lifted_calls(obj):
         # The attribute, not the object: restored functions hang on the instance and know their arguments.
         call: Callable[..., Any] = obj if not hasattr(type(obj), "__call__") else obj.__call__  # noqa: B004
         return call

@@ -7,7 +7,7 @@ Source: the Reusable SavedModel interface (``__call__``, ``variables``, ``traina
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rehub.errors import SignatureError
@@ -61,9 +61,17 @@ def regularization_losses_of(obj: Any) -> list[Callable[[], Any]]:
     return losses
 
 
+def loss_variables(loss: Any) -> list[Any]:
+    """The variables that a loss depends on; none if it does not tell."""
+    return function_variables(_traces(loss))
+
+
 def concrete_functions(obj: Any) -> list[Any]:
     """The traces behind ``obj.__call__``; empty for plain Python callables."""
-    call = getattr(obj, "__call__", None)  # noqa: B004 - the attribute itself is wanted
+    return _traces(getattr(obj, "__call__", None))  # noqa: B004 - the attribute itself is wanted
+
+
+def _traces(call: Any) -> list[Any]:
     restored = getattr(call, "concrete_functions", None)
     if restored is not None:
         return list(restored)
@@ -92,6 +100,17 @@ def is_graph_of_tf1(obj: Any) -> bool:
     return hasattr(obj, "graph") and hasattr(obj, "prune")
 
 
+def named_calls(obj: Any) -> Mapping[str, Any]:
+    """What can be called by the name of a signature: the signature, or the calls of a lifted model."""
+    return lifted_calls(obj) or signatures_of(obj)
+
+
+def lifted_calls(obj: Any) -> Mapping[str, Any]:
+    """The calls of a model of TensorFlow 1 that was lifted, by the names of its signatures; empty for others."""
+    calls = getattr(obj, "named", None) if hasattr(type(obj), "_default_save_signature") else None
+    return calls if isinstance(calls, Mapping) else {}
+
+
 def signatures_of(obj: Any) -> Mapping[str, Any]:
     """The serving signatures of a loaded SavedModel; empty if it has none."""
     signatures = getattr(obj, "signatures", None)
@@ -102,7 +121,7 @@ def signature_table(obj: Any) -> tuple[str, ...]:
     """One readable line per signature, with its inputs and outputs."""
     return tuple(
         f"{name}({_fields(function.structured_input_signature[1])}) -> {{{_fields(function.structured_outputs)}}}"
-        for name, function in sorted(signatures_of(obj).items())
+        for name, function in sorted(named_calls(obj).items())
     )
 
 
@@ -133,6 +152,33 @@ def dimensions(shape: Any) -> tuple[int | None, ...] | None:
     if hasattr(shape, "as_list"):
         return None if shape.rank is None else tuple(shape.as_list())
     return tuple(shape)
+
+
+def functions_in_mode(call: Callable[..., Any], functions: Sequence[Any], training: bool) -> list[Any]:
+    """Drops those of the traces behind a callable that are for the other value of ``training``."""
+    names = list(parameters_of(call))
+    chosen = []
+    for function in functions:
+        positional, keywords = function.structured_input_signature
+        arguments = {**dict(zip(names, positional)), **keywords}  # noqa: B905 - signatures end where defaults begin
+        if arguments.get("training") is not (not training):
+            chosen.append(function)
+    return chosen
+
+
+_WRITING = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply", "ResourceStridedSliceAssign")
+
+
+def writes_variables(functions: Sequence[Any]) -> bool:
+    """Whether these concrete functions, or any that they call, may assign variables."""
+    return any(node.op.startswith(_WRITING) for function in functions for node in _nodes(function))
+
+
+def _nodes(function: Any) -> Iterator[Any]:
+    definition = function.graph.as_graph_def()
+    yield from definition.node
+    for body in definition.library.function:
+        yield from body.node_def
 
 
 def xla_can_compile(functions: Sequence[Any]) -> bool:

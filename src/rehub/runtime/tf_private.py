@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -76,7 +77,7 @@ def reachable_variables(obj: Any) -> Iterator[Any]:
 
 
 def reachable(obj: Any) -> Iterator[Any]:
-    """All objects that a SavedModel of a trackable would hold, each once, in an order that its structure alone decides."""
+    """All objects that a SavedModel of a trackable would hold, each once, in an order that its structure decides."""
     seen: set[int] = set()
     waiting = [obj]
     while waiting:
@@ -466,3 +467,23 @@ def saved_as(variables: Sequence[Any], names: Sequence[str | None], averaged: Se
     finally:
         for variable in variables:
             vars(variable).pop("_write_object_proto", None)
+
+
+def loaded_gradient(name: str) -> Any:
+    """The function of a ``tf.custom_gradient`` that came with a loaded model; None for other gradients.
+
+    TensorFlow registers a closure over it, and nothing public leads from there to the tensors that it captures.
+    """
+    from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
+
+    try:
+        gradient = registered_gradient(name)
+    except LookupError:
+        return None
+    function = inspect.getclosurevars(gradient).nonlocals.get("func") if inspect.isfunction(gradient) else None
+    return function if isinstance(function, ConcreteFunction) else None
+
+
+def call_with_captures(function: Any, arguments: Sequence[Any], captures: Sequence[Any]) -> Any:
+    """Calls a concrete function with other tensors than those that it captured. Publicly, they cannot be replaced."""
+    return function._call_flat(list(arguments), list(captures))
