@@ -48,6 +48,7 @@ BUILT_IN = {
     "FormatError": ValueError,
     "SignatureError": ValueError,
     "ArgumentError": TypeError,
+    "ComparisonError": ValueError,
     "PublishError": ValueError,
     "DependencyError": ImportError,
     "UsageError": RuntimeError,

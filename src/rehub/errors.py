@@ -161,11 +161,12 @@ class FormatError(HubError, ValueError):
 class SignatureError(HubError, ValueError):
     """A signature, output, tag set or input does not fit the model.
 
-    ``available`` lists what the model has instead.
+    ``available`` lists what the model has instead; ``tensors``, where an output was asked for, the tensors inside.
     """
 
     handle: str = ""
     available: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
 
 
 class ArgumentError(SignatureError, TypeError):

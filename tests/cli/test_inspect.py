@@ -16,6 +16,7 @@ import pytest
 from rehub.formats import schema
 
 DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).parents[2]
 MODULE = DATA / "saved_models/module"
 SHARD = "variables/variables.data-00000-of-00001"
 
@@ -149,6 +150,52 @@ def test_inspect_prints_json_when_asked() -> None:
     assert value["format"] == "saved_model_2"
     assert value["meta_graphs"][0]["functions"][0]["path"] == "__call__"
     assert "damages" not in value
+
+
+def test_endpoints_show_the_tensors_inside_of_each_function() -> None:
+    code, out, err = run("--endpoints", DATA / "saved_models/keras2")
+    assert (code, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    start = lines.index("Endpoints of __call__")
+    assert lines[start + 1 : start + 4] == [
+        "NAME TYPE OP",
+        "dense/StatefulPartitionedCall float32[?, 2] IdentityN",
+        "dense/StatefulPartitionedCall/MatMul float32[?, 2] MatMul",
+    ]
+    signature = lines[lines.index("Endpoints of the signature serving_default") :]
+    assert "sequential/bn/batchnorm/add_1 float32[?, 2] AddV2" in signature
+    assert not any("ReadVariableOp" in line for line in lines)
+
+
+def test_endpoints_of_functions_that_are_alike_are_shown_once() -> None:
+    _, out, _ = run("--endpoints", ROOT / "src/rehub/demo/hub/rehub/face-features/1")
+    assert out.splitlines()[-1] == "Endpoints of the signature serving_default: those of __call__"
+
+
+def test_endpoints_are_printed_as_json_when_asked() -> None:
+    _, out, _ = run("--endpoints", "--json", DATA / "saved_models/keras2")
+    (graph,) = json.loads(out)["meta_graphs"]
+    assert list(graph["activations"]) == ["__call__", "serving_default"]
+    assert graph["activations"]["serving_default"][0] == {
+        "name": "sequential/dense/MatMul",
+        "dtype": "float32",
+        "shape": [None, 2],
+        "op": "MatMul",
+    }
+    _, out, _ = run("--json", DATA / "saved_models/keras2")
+    assert json.loads(out)["meta_graphs"][0]["activations"] == {}
+
+
+def test_model_without_functions_has_no_endpoints() -> None:
+    code, out, err = run("--endpoints", DATA / "saved_models/estimator")
+    assert (code, out) == (0, "")
+    assert "No endpoints" in err
+
+
+def test_tree_and_endpoints_together_are_refused() -> None:
+    code, _, err = run("--tree", "--endpoints", MODULE)
+    assert code == 2
+    assert "choose one" in err
 
 
 def test_inspect_draws_a_tree_when_asked() -> None:

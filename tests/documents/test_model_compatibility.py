@@ -64,25 +64,38 @@ def test_tf1_hub_model_is_a_layer_with_a_chosen_signature(hub_url: str) -> None:
     assert outputs.shape == [4, 5]
 
 
-def test_tf1_hub_model_refuses_fine_tuning(hub_url: str) -> None:
-    layer = hub.KerasLayer(f"{hub_url}/tf1/half_plus_two/1", trainable=True)
+def test_tf1_hub_model_is_fine_tuned_in_fit(hub_url: str) -> None:
+    layer = hub.KerasLayer(f"{hub_url}/tf1/rich/1", trainable=True)
+    before = [variable.numpy() for variable in layer.resolved_object.variables]
+    model = tf.keras.Sequential([layer, tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.SGD(0.1), "mse")
+    model.fit(tf.reshape(tf.range(32.0), [8, 4]), tf.ones([8, 1]), verbose=0)
+
+    assert all(not np.array_equal(old, new) for old, new in zip(before, layer.resolved_object.variables, strict=True))
+
+
+def test_tf1_hub_model_is_thawed_after_the_layers_behind_it_have_learned(hub_url: str) -> None:
+    layer = hub.KerasLayer(f"{hub_url}/tf1/rich/1")
+    model = tf.keras.Sequential([layer, tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(tf.ones([2, 4]), tf.ones([2, 1]), verbose=0)
+    layer.trainable = True
+    model.compile("sgd", "mse")
+    model.fit(tf.ones([2, 4]), tf.ones([2, 1]), verbose=0)
+
+    assert len(model.trainable_weights) == 2 + 6
+    assert len(model.losses) == 2
+
+
+def test_tf1_hub_model_that_was_loaded_before_refuses_fine_tuning(hub_url: str) -> None:
+    layer = hub.KerasLayer(hub.load(f"{hub_url}/tf1/half_plus_two/1"), trainable=True)
 
     with pytest.raises(
         ValueError, match="trainable = True is unsupported when loading from the TF1 Hub format"
     ) as info:
         layer([1.0])
     assert isinstance(info.value, hub.errors.SignatureError)
-    assert "trainable=False" in info.value.hint
-
-
-def test_tf1_hub_model_refuses_fine_tuning_in_fit(hub_url: str) -> None:
-    layer = hub.KerasLayer(f"{hub_url}/tf1/rich/1")
-    layer.trainable = True
-    model = tf.keras.Sequential([layer, tf.keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-
-    with pytest.raises(ValueError, match="trainable = True is unsupported when loading from the TF1 Hub format"):
-        model.fit(tf.ones([2, 4]), tf.ones([2, 1]), verbose=0)
+    assert "Pass the handle" in info.value.hint
 
 
 def test_tf1_hub_model_stays_the_same_while_layers_after_it_learn(hub_url: str) -> None:

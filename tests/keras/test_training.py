@@ -83,21 +83,9 @@ def test_training_signature_trains_the_variables_that_it_uses(scale, batch):
     assert not np.array_equal(layer.resolved_object.kernel, [1.0, 2.0, 3.0])
 
 
-def test_training_the_tf1_hub_format_is_refused():
-    layer = hub.KerasLayer(str(DATA / "tf1_hub" / "half_plus_two"), trainable=True)
-    with pytest.raises(ValueError, match="unsupported when loading from the TF1 Hub format"):
-        layer([1.0])
-
-
-def test_training_a_saved_model_of_tf1_is_refused_even_with_the_switch():
-    layer = hub.KerasLayer(
-        str(DATA / "saved_models" / "graphs"),
-        tags=["serve"],
-        signature="serving_default",
-        output_key="y",
-        trainable=True,
-        allow_signature_training=True,
-    )
+def test_training_a_saved_model_of_tf1_that_was_loaded_before_is_refused():
+    model = hub.load(str(DATA / "saved_models" / "graphs"), tags=["serve"])
+    layer = hub.KerasLayer(model, signature="serving_default", output_key="y", trainable=True)
     with pytest.raises(ValueError, match="unsupported for a SavedModel of TensorFlow 1"):
         layer([[1.0, 2.0]])
 

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from rehub.errors import DependencyError
+from rehub.keras import trainability
 from rehub.keras.graph_mode import is_in_session_graph, prepare_gradients
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.layer import HubLayer
@@ -38,6 +39,10 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return {"autocast": False, **kwargs}
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
+        variables = self._trainability.variables
+        for variable, name in zip(variables, trainability.names_of(variables), strict=True):
+            if variable.name.partition(":")[0] != name:
+                tf_private.rename_variable(variable, f"{name}:0")
         super()._setup_layer(trainable=trainable, **kwargs)
         if is_in_session_graph():
             # Keras' session initialises the weights of layers alone; calls of the model and checkpoints read the rest.
@@ -46,8 +51,6 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
                 _add_weight(holder, variable, trainable=False)
 
     def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
-        if weight.name in {other.name for other in self._raw_weights()}:
-            tf_private.rename_variable(weight, f"{weight.name.partition(':')[0]}_{len(self._raw_weights())}:0")
         _add_weight(self, weight, trainable=weight.trainable if trainable is None else trainable)
 
     def _add_existing_loss(self, loss: Callable[[], Any]) -> None:

@@ -6,50 +6,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rehub.errors import NoConfigError, SignatureError, UsageError
-from rehub.keras import embedding, shapes, target, weight_files
+from rehub.keras import batch_norm as batch_norms
+from rehub.keras import embedding, shapes, target, trainability, weight_files
 from rehub.keras.inputs import InputConverter, difference, explain_mismatch
-from rehub.runtime import reusable, tf_private
-from rehub.runtime.load import apply_changes, changed_values, origin_of
+from rehub.keras.options import Options
+from rehub.runtime import endpoint, reusable, tf_private
+from rehub.runtime.load import apply_changes, changed_values, loaded_part, origin_of, shared_by_parts, whole
 from rehub.runtime.tf_version import import_tensorflow
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """The constructor's arguments, apart from handle and Keras' own.
-
-    Attributes are those of `KerasLayer`; a dataclass, so that no Keras wraps or tracks them.
-    """
-
-    arguments: Mapping[str, Any]
-    tags: tuple[str, ...] | None
-    signature: str | None
-    signature_outputs_as_dict: bool | None
-    output_key: str | None
-    output_shape: Any
-    load_options: Any
-    allow_signature_training: bool
-    embed_saved_model: bool
-
-    def __post_init__(self) -> None:
-        if self.signature and (self.output_key is not None) == bool(self.signature_outputs_as_dict):
-            raise SignatureError(
-                "When using a signature, either output_key or signature_outputs_as_dict=True should be set.",
-                hint="Set just one of them: output_key= gives one tensor, signature_outputs_as_dict=True all outputs.",
-            )
-        if not self.signature and self.signature_outputs_as_dict:
-            raise SignatureError(
-                "signature_outputs_as_dict is only valid if specifying a signature (or using a legacy TF1 Hub format).",
-                hint="Name the signature=, or leave signature_outputs_as_dict out.",
-            )
 
 
 class _Siblings:
@@ -76,18 +47,25 @@ class HubLayer:
         handle: A path or a URL, see `rehub.resolve`; or an object: what `rehub.load` returned, or anything that can be
             called and may have ``variables``, ``trainable_variables`` and ``regularization_losses``.
         trainable: Whether the layer fine-tunes the model's ``trainable_variables``, adds its regularization losses,
-            and passes ``training=True`` on.
+            and passes ``training=True`` on. To fine-tune some of them: patterns for their names, as for file names
+            (``"block5/*"``, ``["*", "!*/bias"]``; what an ``!`` begins excludes), or a function of a variable.
+            Regularization losses that depend on frozen variables alone are left out then.
         arguments: Further keyword arguments for every call, as the model's traces name them. JSON-serializable, if the
             layer is to be saved.
         tags: The tags of the graph to load, for models of TensorFlow 1 with several.
         signature: The serving signature to call, instead of the object itself. ``"default"`` for the TF1 Hub format.
         signature_outputs_as_dict: With a signature: whether the layer returns all outputs as a dict.
-        output_key: The output to return, if the model returns a dict. May be left out if a signature has just one.
+        output_key: The output to return, if the model returns a dict. May be left out if a signature has just one. Or
+            the name of a tensor inside, as ``rehub inspect --endpoints`` lists them; then the layer has the variables
+            that this depends on.
         output_shape: The shape of the output (or a nest of shapes) without batch size, where TensorFlow cannot tell.
         load_options: A ``tf.saved_model.LoadOptions``.
         allow_signature_training: Whether a trainable layer may train the variables that a TF2 signature uses.
         embed_saved_model: Whether a ``.keras`` file, a configuration or a pickle holds the model itself, so that it
             opens where the handle is out of reach.
+        batch_norm: What happens while the layer trains: ``"train"`` is the model's ``training=True``; ``"frozen"`` the
+            same, but numbers that are not trained, such as moving statistics, keep their values; ``"inference"`` is
+            the model's ``training=False``, without dropout, while weights are trained.
         **kwargs: ``name``, ``dtype``, ``input_shape`` and the like, for the Keras layer.
 
     Raises:
@@ -106,7 +84,7 @@ class HubLayer:
     def __init__(
         self,
         handle: Any,
-        trainable: bool = False,
+        trainable: bool | str | Sequence[str] | Callable[[Any], bool] = False,
         arguments: Mapping[str, Any] | None = None,
         _sentinel: None = None,
         tags: Any = None,
@@ -118,6 +96,7 @@ class HubLayer:
         *,
         allow_signature_training: bool = False,
         embed_saved_model: bool = False,
+        batch_norm: batch_norms.BatchNorm = "train",
         **kwargs: Any,
     ) -> None:
         if _sentinel is not None:
@@ -130,7 +109,7 @@ class HubLayer:
             handle = os.fspath(handle)
         self._handle = handle
         self._is_loaded_here = isinstance(handle, str)
-        self._func = target.resolve_object(handle, tags, load_options)
+        self._func = target.resolve_object(handle, tags, load_options, signature, trains=bool(trainable))
         self._is_hub_module_v1 = getattr(self._func, "_is_hub_module_v1", False)
         if self._is_hub_module_v1:
             signature = signature or "default"
@@ -149,24 +128,32 @@ class HubLayer:
             load_options=load_options,
             allow_signature_training=allow_signature_training,
             embed_saved_model=embed_saved_model,
+            batch_norm=batch_norm,
         )
-        self._has_training_argument = not signature and reusable.has_training_argument(self._callable)
+        self._is_lifted = bool(reusable.lifted_calls(self._func))
+        self._has_training_argument = self._is_lifted or (
+            not signature and reusable.has_training_argument(self._callable)
+        )
+        batch_norms.check(batch_norm, self._has_training_argument, self._name_for_humans())
         self._traces = [f.structured_input_signature for f in self._call_functions()]
         self._convert_inputs = InputConverter(self._input_specs())
-        self._setup_layer(trainable, **kwargs)
-        self._siblings = _siblings.setdefault(id(self._func), _Siblings())
+        self._endpoint = endpoint.find(self._func, self._callable, self._call_functions(), self._options.output_key)
+        self._trainability = trainability.choose(trainable, *self._find_variables(), self._name_for_humans())
+        self._setup_layer(self._trainability.is_on, **kwargs)
+        self._siblings = _siblings.setdefault(id(shared_by_parts(self._func)), _Siblings())
         self._siblings.layers.add(self)
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
         """Starts the Keras layer, then hands it the variables and the losses of the loaded object."""
         super().__init__(trainable=trainable, **self._keras_arguments(kwargs))  # type: ignore[call-arg]
-        trainable_variables, other_variables = self._find_variables()
-        for variable in trainable_variables:
+        for variable in self._trainability.chosen:
             self._add_existing_weight(variable, trainable=True)
-        for variable in other_variables:
+        for variable in self._trainability.fixed:
             self._add_existing_weight(variable, trainable=False)
+        is_partial = self._endpoint is not None or self._trainability.patterns is not None
         for loss in reusable.regularization_losses_of(self._func):
-            self._add_existing_loss(self._call_loss_if_trainable(loss))
+            if not is_partial or self._trainability.concerns(reusable.loss_variables(loss)):
+                self._add_existing_loss(self._call_loss_if_trainable(loss))
 
     def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of the Keras layer's own constructor."""
@@ -192,8 +179,11 @@ class HubLayer:
 
     @property
     def resolved_object(self) -> Any:
-        """The loaded object; after training, `tf.saved_model.save` writes it with the tuned values."""
-        return self._func
+        """The loaded object; after training, `tf.saved_model.save` writes it with the tuned values.
+
+        What the layer itself does not use of the model is loaded when this is read first, on the same variables.
+        """
+        return whole(self._func)
 
     def _run(self, inputs: Any, training: Any) -> Any:
         """Calls the model: converts inputs, chooses the trace, unwraps the output.
@@ -211,7 +201,11 @@ class HubLayer:
     def _call_in_mode(self, inputs: Any, training: Any) -> Any:
         keywords = dict(self._options.arguments)
         positional: list[Any] = []
-        if self._options.signature and isinstance(inputs, Mapping):
+        if self._is_lifted:
+            name = next((name for name in self._traces[0][1] if name not in keywords), "")
+            positional.append({**keywords, **(inputs if isinstance(inputs, Mapping) else {name: inputs})})
+            keywords = {}
+        elif self._options.signature and isinstance(inputs, Mapping):
             keywords.update(inputs)
         elif self._options.signature and len(self._traces[0][1]) == 1:
             keywords[next(iter(self._traces[0][1]))] = inputs
@@ -219,20 +213,20 @@ class HubLayer:
             positional.append(inputs)
         if not self._has_training_argument:
             return self._invoke(positional, keywords)
-        if not self.trainable:
-            return self._invoke(positional, {**keywords, "training": False})
+        infer = functools.partial(self._invoke, positional, {**keywords, "training": False})
+        train = functools.partial(self._invoke, positional, {**keywords, "training": True})
+        if self._options.batch_norm == "frozen":
+            train = functools.partial(batch_norms.call_keeping, self._trainability.others, train)
+        if not self.trainable or self._options.batch_norm == "inference":
+            return infer()
         if isinstance(training, (bool, int, type(None))):
-            return self._invoke(positional, {**keywords, "training": bool(training)})
+            return train() if training else infer()
         tf = import_tensorflow()
-        return tf.cond(
-            tf.cast(training, tf.bool),
-            functools.partial(self._invoke, positional, {**keywords, "training": True}),
-            functools.partial(self._invoke, positional, {**keywords, "training": False}),
-        )
+        return tf.cond(tf.cast(training, tf.bool), train, infer)
 
     def _invoke(self, positional: list[Any], keywords: dict[str, Any]) -> Any:
         try:
-            return self._callable(*positional, **keywords)
+            return (self._endpoint or self._callable)(*positional, **keywords)
         except (TypeError, ValueError) as error:
             if not self._traces or not tf_private.is_no_matching_trace(error):
                 raise
@@ -274,13 +268,19 @@ class HubLayer:
                 return contextlib.nullcontext()
         return tf_private.stop_recording() if eager else tf_private.stop_recording_of_function()
 
+    def sync(self) -> None:
+        """Brings the values of the weights into `resolved_object`, for ``tf.saved_model.save``.
+
+        Where Keras runs on TensorFlow they are always there; on JAX and PyTorch they live in Keras.
+        """
+
     def _raw_weights(self) -> list[Any]:
         """The ``tf.Variable`` objects behind the layer's weights, trainable ones first."""
         raise NotImplementedError
 
     def _select_output(self, result: Any) -> Any:
         key = self._options.output_key
-        if not key:
+        if not key or self._endpoint is not None:
             return result
         if not isinstance(result, Mapping):
             raise SignatureError(
@@ -312,20 +312,14 @@ class HubLayer:
         """Refuses to train what cannot be trained. Subclasses may allow more.
 
         Raises:
-            SignatureError: If the layer is trainable and the model is of TensorFlow 1, or a signature is called.
+            SignatureError: If the layer is trainable and calls a signature, or a model of TensorFlow 1 that was not
+                made an object of TensorFlow 2.
         """
         if not self.trainable:
             return
-        if self._is_hub_module_v1:
-            raise SignatureError(
-                "Setting hub.KerasLayer.trainable = True is unsupported when loading from the TF1 Hub format.",
-                hint="It cannot be fine-tuned yet; use it with trainable=False.",
-            )
-        if reusable.is_graph_of_tf1(self._func):
-            raise SignatureError(
-                "Setting hub.KerasLayer.trainable = True is unsupported for a SavedModel of TensorFlow 1.",
-                hint="It cannot be fine-tuned yet; use it with trainable=False.",
-            )
+        target.check_lifted(self._func)
+        if self._is_lifted:
+            return
         if self._options.signature and not self._options.allow_signature_training:
             raise SignatureError(
                 "Setting hub.KerasLayer.trainable = True is unsupported when calling a SavedModel signature.",
@@ -334,15 +328,28 @@ class HubLayer:
             )
 
     def _find_variables(self) -> tuple[list[Any], list[Any]]:
-        if self._options.signature and self._options.allow_signature_training:
-            return reusable.split(reusable.function_variables(self._call_functions()))
-        return reusable.variables_of(self._func)
+        if self._options.signature and self._options.allow_signature_training and not self._is_lifted:
+            found = reusable.split(reusable.function_variables(self._call_functions()))
+        else:
+            found = reusable.variables_of(self._func)
+        if self._endpoint is None:
+            return found
+        used = set(map(id, self._endpoint.variables))
+        trainable, others = ([variable for variable in each if id(variable) in used] for each in found)
+        return trainable, others
 
     def _call_functions(self) -> list[Any]:
         """The concrete functions that a call may run."""
         if self._options.signature:
             return [self._callable] if hasattr(self._callable, "structured_input_signature") else []
         return reusable.concrete_functions(self._func)
+
+    def _functions_in_mode(self, training: bool) -> list[Any]:
+        """Those of them that run with this value of ``training``."""
+        if self._is_lifted:
+            concrete: Any = self._callable
+            return [concrete.concrete_functions[training]]
+        return reusable.functions_in_mode(self._callable, self._call_functions(), training)
 
     def _input_specs(self) -> list[Any]:
         if self._options.signature:
@@ -365,6 +372,8 @@ class HubLayer:
 
     @functools.cached_property
     def _xla_compiles(self) -> bool:
+        if self._is_lifted:
+            return False  # its loops may have lists, whose sizes XLA would have to know
         functions = self._call_functions()
         return bool(functions) and reusable.xla_can_compile(functions)
 
@@ -414,6 +423,8 @@ class HubLayer:
             "output_key": self._options.output_key,
             "output_shape": shapes.from_shapes(self._options.output_shape),
             "allow_signature_training": self._options.allow_signature_training or None,
+            "batch_norm": None if self._options.batch_norm == "train" else self._options.batch_norm,
+            "trainable_filter": None if self._trainability.patterns is None else list(self._trainability.patterns),
         }
         return {key: value for key, value in chosen.items() if value is not None}
 
@@ -435,28 +446,34 @@ class HubLayer:
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """Makes the layer that a configuration describes."""
         config = dict(config)
+        patterns = config.pop("trainable_filter", None)
+        if patterns is not None:
+            layer = cls.from_config({**config, "trainable": patterns})
+            layer.trainable = config["trainable"]
+            return layer
         packed = config.pop("saved_model", None)
         if packed is None:
             return super().from_config(config)  # type: ignore[misc]
         folder = embedding.unpack(packed)
         layer = super().from_config({**config, "handle": str(folder)})  # type: ignore[misc]
         layer._handle = config["handle"]
-        embedding.remove_with(layer.resolved_object, folder)
+        embedding.remove_with(shared_by_parts(layer._func), folder)
         return layer
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the handle, plus the variables that differ from the published ones."""
         config = {**self._keras_config(), **self._call_config()}
-        changes = changed_values(self._func) if self._is_loaded_here else {}
+        loaded = loaded_part(self._func)
+        changes = changed_values(loaded) if self._is_loaded_here else {}
         if self._options.embed_saved_model:
             config |= self._handle_config()
         else:
             config["handle"] = origin_of(self._func)[0] if self._is_loaded_here else self._handle
-        return _restore, (type(self), config, changes)
+        return _restore, (type(self), config, changes, loaded is not self._func)
 
     def save_own_variables(self, store: Any) -> None:
         """Writes all variables into a Keras weights file, also strings, which HDF5 cannot hold as they are."""
-        for place, variable in enumerate(self._raw_weights()):
+        for place, variable in enumerate(self._weights_of_model()):
             value = variable.numpy()
             store[str(place)] = weight_files.encode(value) if value.dtype == object else value
 
@@ -466,10 +483,17 @@ class HubLayer:
         Raises:
             FormatError: If the file holds another number of variables, or other shapes.
         """
-        weight_files.load(store, self._raw_weights(), self._name_for_humans())
+        weight_files.load(store, self._weights_of_model(), self._name_for_humans())
+
+    def _weights_of_model(self) -> list[Any]:
+        """The same variables as `_raw_weights`, in an order that does not depend on which of them are trained."""
+        places = {id(variable): place for place, variable in enumerate(self._trainability.variables)}
+        return sorted(self._raw_weights(), key=lambda variable: places.get(id(variable), len(places)))
 
 
-def _restore(cls: type[HubLayer], config: dict[str, Any], changes: dict[int, Any]) -> Any:
+def _restore(cls: type[HubLayer], config: dict[str, Any], changes: dict[int, Any], is_whole: bool = True) -> Any:
+    """Makes a layer again; ``is_whole`` tells whether the changes count all variables of the model."""
     layer = cls.from_config(config)
-    apply_changes(layer.resolved_object, changes)
+    if changes:
+        apply_changes(layer.resolved_object if is_whole else layer._func, changes)
     return layer

@@ -13,6 +13,8 @@ from rehub.signature import TensorSpec
 
 _FED = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 _IN_PLACE = frozenset({"Assert", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp", "NoOp"})
+_LISTED = {"IdentityN": "T", "PartitionedCall": "Tout", "StatefulPartitionedCall": "Tout"}
+"""The attributes that list the dtypes of all outputs, for ops whose outputs may differ."""
 _OPAQUE = frozenset({"resource", "variant"})
 
 
@@ -61,15 +63,23 @@ def _is_aside(op: str) -> bool:
 
 
 def _spec(node: Any) -> TensorSpec:
-    static = None
-    if "_output_shapes" in node.attr and node.attr["_output_shapes"].list.shape:
-        static = shape(node.attr["_output_shapes"].list.shape[0])
-    elif "shape" in node.attr:
+    static = first_shape(node)
+    if static is None and "shape" in node.attr:
         static = shape(node.attr["shape"].shape)
-    return TensorSpec(_dtype(node), static, f"{node.name}:0")
+    return TensorSpec(first_dtype(node), static, f"{node.name}:0")
 
 
-def _dtype(node: Any) -> str:
+def first_shape(node: Any) -> tuple[int | None, ...] | None:
+    """The shape of a node's first output; None where the file does not tell."""
+    shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
+    return shape(shapes[0]) if shapes else None
+
+
+def first_dtype(node: Any) -> str:
+    """The dtype of a node's first output; empty where the file does not tell, or without one."""
+    if node.op in _LISTED and _LISTED[node.op] in node.attr:
+        dtypes = node.attr[_LISTED[node.op]].list.type
+        return dtype.name(dtypes[0]) if dtypes else ""
     word, _, default = core_ops().get(node.op, "").partition(" ")
     if word.isdigit():
         return dtype.name(int(word))

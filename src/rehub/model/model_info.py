@@ -16,6 +16,7 @@ from rehub.formats.checkpoint_index import CheckpointIndex
 from rehub.formats.saved_model import MetaGraph
 from rehub.formats.tf1_hub import Attachment
 from rehub.model import lookalike, op_policy
+from rehub.model.activations import Activation, model_activations
 from rehub.model.endpoints import Endpoints, endpoints
 from rehub.model.functions import Function, functions
 from rehub.model.objects import ModelObject, objects
@@ -52,6 +53,8 @@ class GraphInfo:
         findings: Ops that reach out of the model, to files, the network, processes or Python.
         custom_ops: Ops that TensorFlow does not have built in.
         endpoints: Where a graph without objects can be fed and fetched.
+        activations: The tensors inside of ``__call__`` and of each signature, by these names, that
+            ``KerasLayer(output_key=...)`` can return; only where they were asked for.
     """
 
     tags: frozenset[str]
@@ -70,6 +73,7 @@ class GraphInfo:
     findings: tuple[Finding, ...]
     custom_ops: tuple[CustomOp, ...]
     endpoints: Endpoints
+    activations: Mapping[str, tuple[Activation, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +113,12 @@ class ModelInfo:
         return value
 
 
-def describe(folder: Path) -> ModelInfo:
+def describe(folder: Path, *, activations: bool = False) -> ModelInfo:
     """Tells what a model folder is, without loading it.
+
+    Args:
+        folder: The model folder.
+        activations: Whether to list the tensors inside of the functions, too.
 
     Raises:
         FormatError: If it holds no SavedModel, or a damaged one, or its files cannot be read.
@@ -126,7 +134,8 @@ def describe(folder: Path) -> ModelInfo:
         for graph in meta_graphs:
             metadata = keras_metadata.read(folder, graph.message)
             keras = keras or metadata.version or _keras(graph.message)
-            graphs.append(_graph_info(graph, checkpoint, metadata.classes))
+            inner = model_activations(graph.message) if activations else {}
+            graphs.append(_graph_info(graph, checkpoint, metadata.classes, inner))
     return ModelInfo(
         folder,
         _format(folder, meta_graphs),
@@ -168,7 +177,12 @@ def _missing(folder: Path, meta_graphs: Iterable[MetaGraph], checkpoint: Checkpo
     return tuple(sorted(name for name, size in needed.items() if not _is_whole(folder / name, size)))
 
 
-def _graph_info(graph: MetaGraph, checkpoint: CheckpointIndex | None, classes: Mapping[int, str]) -> GraphInfo:
+def _graph_info(
+    graph: MetaGraph,
+    checkpoint: CheckpointIndex | None,
+    classes: Mapping[int, str],
+    activations: Mapping[str, tuple[Activation, ...]],
+) -> GraphInfo:
     program = Program(graph.message)
     tree = objects(graph.message, classes)
     own, spare = variables(graph.message, tree, checkpoint)
@@ -190,6 +204,7 @@ def _graph_info(graph: MetaGraph, checkpoint: CheckpointIndex | None, classes: M
         findings=op_policy.findings(program),
         custom_ops=op_policy.custom_ops(ops),
         endpoints=endpoints(graph.message, program),
+        activations=activations,
     )
 
 

@@ -16,18 +16,20 @@ from rehub.model.model_info import ModelInfo
 from rehub.resolvers.chain import resolve
 
 
-def inspect(handle: str | os.PathLike[str]) -> ModelInfo:
+def inspect(handle: str | os.PathLike[str], *, endpoints: bool = False) -> ModelInfo:
     """Tells what a model is, from its files alone: neither TensorFlow nor numpy is needed.
 
     Args:
         handle: A path, or a URL that is resolved through the cache; see `rehub.resolve`.
+        endpoints: Whether to list the tensors inside of the model, too, that ``hub.KerasLayer(output_key=...)`` can
+            return: the ``activations`` of its graph.
 
     Raises:
         HandleError: If ``handle`` is no path and no URL.
         ResolveError: If no model can be had by it; see `rehub.resolve` for this and for transfer and cache errors.
         FormatError: If there is no model, which the hint says more about, or a damaged one.
     """
-    return model_info.describe(_folder(handle))
+    return model_info.describe(_folder(handle), activations=endpoints)
 
 
 def verify(handle: str | os.PathLike[str]) -> tuple[Damage, ...]:

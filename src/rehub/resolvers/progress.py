@@ -25,21 +25,12 @@ class Progress:
         self._total_bytes = total_bytes
         self._done_bytes = 0
         self._bar: Any = None
-        if self._callback is None and _is_wanted(settings):
-            from tqdm.auto import tqdm
-
+        if self._callback is None and is_wanted(settings):
             # A download that is over at once needs no bar, unless somebody asked for it.
             delay_s = 0 if settings.show_progress else 0.5
             name = what.partition("?")[0].partition("://")[2]
-            self._bar = tqdm(
-                total=total_bytes,
-                desc=name,
-                unit="B",
-                unit_scale=True,
-                unit_divisor=1024,
-                delay=delay_s,
-                dynamic_ncols=True,
-                file=None if _is_notebook() else _Stderr(),
+            self._bar = new_bar(
+                total=total_bytes, desc=name, unit="B", unit_scale=True, unit_divisor=1024, delay=delay_s
             )
 
     def __enter__(self) -> Progress:
@@ -77,7 +68,15 @@ class _Stderr:
             sys.stderr.flush()
 
 
-def _is_wanted(settings: Settings) -> bool:
+def new_bar(**options: Any) -> Any:
+    """Returns a ``tqdm`` bar for a terminal or a notebook."""
+    from tqdm.auto import tqdm
+
+    return tqdm(dynamic_ncols=True, file=None if _is_notebook() else _Stderr(), **options)
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Whether somebody wants to see how far things are."""
     if settings.show_progress is not None:
         return settings.show_progress and sys.stderr is not None
     return _is_notebook() or _is_terminal()

@@ -1,0 +1,32 @@
+"""The examples of docs/fine_tuning.md print what their comments say."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import tensorflow as tf
+
+from tests.keras import convolution
+
+TEXT = (Path(__file__).parents[2] / "docs" / "fine_tuning.md").read_text(encoding="utf-8")
+
+
+def test_examples_print_what_their_comments_say(tmp_path: Path) -> None:
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE))
+    given = {
+        "model": convolution.save(tmp_path),
+        "images": convolution.images(),
+        "labels": tf.ones([4, 1]),
+    }
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "fine_tuning.md", "exec"), given)
+
+    promised = re.findall(r"^print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+    *lines, first, second = printed.getvalue().splitlines()
+    assert lines == promised
+    assert first == "block1/StatefulPartitionedCall float32 (None, 6, 6, 4) IdentityN"
+    assert second == "block1/StatefulPartitionedCall/convolution float32 (None, 6, 6, 4) Conv2D"
