@@ -13,11 +13,14 @@ compile() {
 
 upgrade=("$@")
 uv=$(uv_path)
-compile tf-latest pyproject.toml --extra demo
+compile tf-latest pyproject.toml --extra demo --extra onnx
 compile tf-keras2 pyproject.toml --extra demo
 compile tf-2.15 pyproject.toml --extra demo
+compile keras-jax pyproject.toml
+compile keras-torch pyproject.toml
 compile no-tf pyproject.toml --extra server
 compile tools pyproject.toml --extra demo
 compile peer-tensorflow-hub
+compile peer-tensorflowjs
 compile models --no-deps
 compile uv

@@ -17,9 +17,24 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
-NEEDS_TENSORFLOW = ("conformance", "demo", "documents", "examples", "keras", "publish", "runtime", "tf1")
+NEEDS_TENSORFLOW = (
+    "comparison",
+    "conformance",
+    "conversion",
+    "demo",
+    "documents",
+    "examples",
+    "keras",
+    "publish",
+    "runtime",
+    "tf1",
+)
+# What the rows of Keras on JAX and PyTorch run.
+FOR_BACKENDS = (("conformance",), ("keras", "backends"))
 # Collected only where the package is: in the environment of TensorFlow 2.15.
 NEEDS_PACKAGE = {
+    "conversion/test_to_onnx.py": "tf2onnx",
+    "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",
     "tf1/test_estimator.py": "tensorflow_estimator",
     "tf1/test_estimator_keras_layer.py": "tensorflow_estimator",
     "tf1/test_estimator_parameter_server.py": "tensorflow_estimator",
@@ -36,12 +51,18 @@ _out_of_time = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only-tensorflow", action="store_true", help="collect only the tests that need TensorFlow")
+    parser.addoption("--only-backend", action="store_true", help="collect only the tests of Keras on another backend")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     parts = collection_path.relative_to(TESTS).parts if collection_path.is_relative_to(TESTS) else ()
     if not parts:
         return None
+    is_for_backends = any(parts[: len(folder)] == folder[: len(parts)] for folder in FOR_BACKENDS)
+    if config.getoption("--only-backend"):
+        return None if is_for_backends or parts == ("conftest.py",) else True
+    if parts[:2] == ("keras", "backends") and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        return True
     package = NEEDS_PACKAGE.get("/".join(parts))
     if package and not importlib.util.find_spec(package):
         return True

@@ -12,9 +12,13 @@ from rehub import errors
 from rehub.configuration import Settings, define_flags, settings
 
 if TYPE_CHECKING:
+    from rehub.comparison.contest import compare
+    from rehub.conversion.convert import convert
+    from rehub.conversion.export import export
     from rehub.keras import KerasLayer
     from rehub.keras.feature_column import text_embedding_column_v2
     from rehub.model.model_info import ModelInfo
+    from rehub.publish.slim import slim
     from rehub.resolvers.chain import resolve
     from rehub.resolvers.inspection import inspect
     from rehub.runtime.load import load
@@ -47,10 +51,13 @@ __all__ = [
     "attach_image_module_info",
     "attach_message",
     "clear_memo",
+    "compare",
+    "convert",
     "create_module_spec",
     "create_module_spec_from_saved_model",
     "errors",
     "eval_function_for_module",
+    "export",
     "get_expected_image_size",
     "get_num_image_channels",
     "image_embedding_column",
@@ -60,6 +67,7 @@ __all__ = [
     "register_module_for_export",
     "resolve",
     "settings",
+    "slim",
     "sparse_text_embedding_column",
     "text_embedding_column",
     "text_embedding_column_v2",
@@ -76,9 +84,12 @@ _LAZY = {
     "attach_image_module_info": "rehub.tf1.images",
     "attach_message": "rehub.tf1.builder",
     "clear_memo": "rehub.runtime.memo",
+    "compare": "rehub.comparison.contest",
+    "convert": "rehub.conversion.convert",
     "create_module_spec": "rehub.tf1.builder",
     "create_module_spec_from_saved_model": "rehub.tf1.builder",
     "eval_function_for_module": "rehub.tf1.evaluation",
+    "export": "rehub.conversion.export",
     "get_expected_image_size": "rehub.tf1.images",
     "get_num_image_channels": "rehub.tf1.images",
     "image_embedding_column": "rehub.tf1.feature_columns",
@@ -87,6 +98,7 @@ _LAZY = {
     "load_module_spec": "rehub.tf1.module_spec",
     "register_module_for_export": "rehub.tf1.exporters",
     "resolve": "rehub.resolvers.chain",
+    "slim": "rehub.publish.slim",
     "sparse_text_embedding_column": "rehub.tf1.feature_columns",
     "text_embedding_column": "rehub.tf1.feature_columns",
     "text_embedding_column_v2": "rehub.keras.feature_column",

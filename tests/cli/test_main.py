@@ -23,6 +23,8 @@ COMMANDS = (
     "cache remove",
     "cache show",
     "cache verify",
+    "compare",
+    "convert",
     "completion",
     "demo",
     "doctor",

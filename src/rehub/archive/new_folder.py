@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rehub.errors import PublishError
@@ -28,20 +28,32 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         PublishError: If there is something, the place cannot be written to, or it is a URL such as ``gs://…``.
     """
+    with _draft(path, lambda draft: draft.mkdir(parents=True), replaceable="an empty folder") as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Makes a file under its name only when all is in it; the same as `new_folder` for a file, which must not exist."""
+    with _draft(path, lambda draft: draft.parent.mkdir(parents=True, exist_ok=True)) as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def _draft(path: Path, begin: Callable[[Path], None], replaceable: str = "") -> Iterator[Path]:
     if re.match("[a-z][a-z0-9]+:/", path.as_posix()):
         raise PublishError(
-            f"'{path}' is the address of another place, and modules are written to this machine.",
-            hint="Write to a local folder, and copy it, for instance with tf.io.gfile or a tool of that place.",
+            f"'{path}' is the address of another place, and this is written to this machine.",
+            hint="Write to a local path, and copy it, for instance with tf.io.gfile or a tool of that place.",
         )
     target = path.resolve()
     try:
-        if target.exists() and not (target.is_dir() and next(target.iterdir(), None) is None):
-            raise PublishError(
-                f"'{path}' exists, and is not an empty folder.", hint="Choose another path, or remove it first."
-            )
+        if target.exists() and not (replaceable and target.is_dir() and next(target.iterdir(), None) is None):
+            problem = f", and is not {replaceable}" if replaceable else ""
+            raise PublishError(f"'{path}' exists{problem}.", hint="Choose another path, or remove it first.")
         # Not by tempfile, whose folders nobody else may read.
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        draft.mkdir(parents=True)
+        begin(draft)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
@@ -53,7 +65,10 @@ def new_folder(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(path, error) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> PublishError:

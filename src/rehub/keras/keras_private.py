@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
 
 def is_loading_in_safe_mode() -> bool:
     """Whether Keras 3 is reading a file right now, and was told (or left) not to run code from it.
@@ -11,3 +15,67 @@ def is_loading_in_safe_mode() -> bool:
     from keras.src.saving import serialization_lib
 
     return bool(serialization_lib.in_safe_mode())
+
+
+def leave_inputs_to_layer(layer: Any) -> None:
+    """Keeps Keras 3 from turning the inputs of a layer into tensors of its backend, and from refusing others.
+
+    Keras' own layers for strings do the same; nothing public does.
+    """
+    layer._convert_input_args = False
+    layer._allow_non_tensor_positional_args = True
+
+
+def forget_parameters(layer: Any) -> None:
+    """Lets Keras 3 on PyTorch list the parameters of a layer anew. It lists them once, when a layer is built."""
+    if hasattr(layer, "_torch_params"):
+        layer._track_variables()
+
+
+def value_in_scope(variable: Any) -> tuple[bool, Any]:
+    """Whether Keras 3 runs a function without side effects right now, and the value that a variable has in there.
+
+    The value is None if the function was given none. Publicly, only who opened the scope can ask it.
+    """
+    from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+    scope = get_stateless_scope()
+    return (False, None) if scope is None else (True, scope.get_current_value(variable))
+
+
+def layers_of(layer: Any) -> list[Any]:
+    """The layer and all layers in it, at any depth. ``layers`` has those of the first depth, of models alone."""
+    return list(layer._flatten_layers())
+
+
+def regularization_losses_of(layer: Any) -> list[Callable[[], Any]]:
+    """The functions by which a layer of Keras 2 regularizes its own weights; publicly, there are their values alone.
+
+    Keras 3 has them at the variables, where they are public.
+    """
+    return [loss for loss in getattr(layer, "_callable_losses", ()) if loss() is not None]
+
+
+def losses_of_calls(layer: Any) -> list[Any]:
+    """The losses that a layer itself added when it was called last; ``losses`` holds other ones, too."""
+    return list(layer._eager_losses if hasattr(layer, "_eager_losses") else layer._losses)
+
+
+def clear_losses_of_calls(layer: Any) -> None:
+    """Takes them away from the layer, and from those in it. Publicly, only another call does so."""
+    layer._clear_losses()
+
+
+@contextlib.contextmanager
+def keeping_seeds(layers: Iterable[Any]) -> Iterator[None]:
+    """Undoes what traces do to layers of Keras 2: dropouts give another seed to each op, by counting upwards.
+
+    Then a trace has the masks that the next one has, too. Seeds cannot be set publicly.
+    """
+    generators: list[Any] = [getattr(layer, "_random_generator", None) for layer in layers]
+    before = [(generator, generator._seed) for generator in generators if hasattr(generator, "make_legacy_seed")]
+    try:
+        yield
+    finally:
+        for generator, seed in before:
+            generator._seed = seed
