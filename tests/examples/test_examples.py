@@ -15,7 +15,14 @@ from PIL import Image
 import rehub
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PROGRAMS = ("text_classification", "image_classification", "reexport", "private_hub", "guess_languages")
+PROGRAMS = (
+    "text_classification",
+    "compare_text_embeddings",
+    "image_classification",
+    "reexport",
+    "private_hub",
+    "guess_languages",
+)
 
 
 def _start(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -64,6 +71,17 @@ def test_text_classification_shows_that_fine_tuning_pays_with_many_labels(tmp_pa
     assert many["loaded embedding, fine-tuned"] > max(many["bag of words"], many["random vectors, fine-tuned"]) + 0.05
     samples = [row for row in rows.values() if row[0] in ("graphs", "images", "statistics")]
     assert len(samples) >= 6
+
+
+def test_compare_text_embeddings_ranks_the_widest_learned_one_first(tmp_path: Path) -> None:
+    done = _start(str(EXAMPLES / "compare_text_embeddings.py"), folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [words[0] for words in lines[1:6]] == ["learned-48", "learned-12", "learned-4", "random-48", "not-there"]
+    assert float(lines[1][1]) > float(lines[4][1]) + 0.2
+    _check_picture(tmp_path / "examples-output" / "compare_text_embeddings" / "models.png")
 
 
 def test_image_classification_gains_by_the_last_blocks_and_loses_by_training_mode(tmp_path: Path) -> None:
