@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-ROWS := no-tf tf-latest tf-keras2 tf-2.15
+ROWS := no-tf tf-latest tf-keras2 tf-2.15 keras-jax keras-torch
 env = $$(environments/make_env.sh $(1))
 
 .PHONY: help
@@ -38,6 +38,8 @@ format: ## Let ruff format and fix the code
 .PHONY: benchmark
 benchmark: ## Measure the claims of BENCHMARKS.md beside the peers
 	@env=$(call env,tf-latest); keras2=$(call env,tf-keras2); peer=$(call env,peer-tensorflow-hub); tf215=$(call env,tf-2.15); \
+	jax=$(call env,keras-jax); torch=$(call env,keras-torch); \
+	REHUB_KERAS_JAX_PYTHON="$$jax/bin/python" REHUB_KERAS_TORCH_PYTHON="$$torch/bin/python" \
 	REHUB_KERAS2_PYTHON="$$keras2/bin/python" REHUB_PEER_PYTHON="$$peer/bin/python" \
 	REHUB_TF215_PYTHON="$$tf215/bin/python" PYTHONPATH=src "$$env/bin/python" -m benchmarks
 

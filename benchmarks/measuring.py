@@ -83,6 +83,11 @@ class Setting:
         """The Python with TensorFlow 2.15 and tensorflow_hub 0.15.0."""
         return _python("REHUB_TF215_PYTHON", "TensorFlow 2.15 and tensorflow_hub 0.15.0")
 
+    def on_backend(self, name: str) -> list[str]:
+        """The Python with Keras 3 on a backend: ``jax`` or ``torch``."""
+        python = _python(f"REHUB_KERAS_{name.upper()}_PYTHON", f"Keras 3 and {name}")
+        return ["env", f"KERAS_BACKEND={name}", *python]
+
     def keras(self, version: int) -> list[str]:
         """The Python with a version of Keras: this one for Keras 3."""
         return [sys.executable] if version == 3 else _python("REHUB_KERAS2_PYTHON", "tf_keras")

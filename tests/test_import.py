@@ -12,7 +12,7 @@ import pytest
 import rehub
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "numpy")
-MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "demo")
+MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "comparison", "demo")
 
 PACKAGE = Path(rehub.__file__).parent
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehub.archive.new_folder import new_folder
+from rehub.archive.new_folder import new_file, new_folder
 from rehub.errors import PublishError
 
 
@@ -68,3 +69,29 @@ def test_new_folder_refuses_places_that_only_tensorflow_can_write_to(tmp_path: P
     with pytest.raises(PublishError, match="the address of another place"), new_folder(Path("gs://bucket/model")):
         pytest.fail("there is no place to write to")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_file_appears_when_all_is_in_it(tmp_path: Path) -> None:
+    with new_file(tmp_path / "above/model") as draft:
+        draft.write_text("content")
+        assert not (tmp_path / "above/model").exists()
+    assert {path.name for path in (tmp_path / "above").iterdir()} == {"model"}
+    assert (tmp_path / "above/model").read_text() == "content"
+
+
+def test_new_file_leaves_nothing_when_writing_fails(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_file(tmp_path / "model") as draft:
+            draft.touch()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [Path.touch, Path.mkdir])
+def test_new_file_refuses_a_path_that_exists(tmp_path: Path, kind: Callable[[Path], None]) -> None:
+    kind(tmp_path / "model")
+    with pytest.raises(PublishError, match=r"model' exists\. Choose another"), new_file(tmp_path / "model"):
+        pytest.fail("there is no place to write to")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.conformance.models import IS_KERAS_3, Sample
+from tests.conformance.models import BACKEND, IS_KERAS_3, Sample
 
 keras: Any = importlib.import_module("keras") if IS_KERAS_3 else tf.keras
 
@@ -37,7 +37,8 @@ class Head(keras.layers.Layer):
         self.dense.build((None, width))
 
     def call(self, outputs: Any) -> Any:
-        return self.dense(tf.reshape(tf.nest.flatten(outputs)[0], [-1, self.width]))
+        reshape = keras.ops.reshape if IS_KERAS_3 else tf.reshape
+        return self.dense(reshape(tf.nest.flatten(outputs)[0], [-1, self.width]))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (None, 1)
@@ -130,6 +131,21 @@ def trains(state: str) -> bool:
     return state in ("trainable", "thawed")
 
 
+def as_tf(value: Any) -> Any:
+    """A nest of what a layer returned, as tensors of TensorFlow."""
+    if BACKEND == "tensorflow":
+        return value
+    return tf.nest.map_structure(
+        lambda x: x if tf.is_tensor(x) else tf.constant(keras.ops.convert_to_numpy(x)),
+        value,
+    )
+
+
+def as_array(output: Any) -> Any:
+    """One dense output of a model, as an array."""
+    return as_tf(output).numpy()
+
+
 def values(variables: Any) -> list[Any]:
     return [np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in variables]
 
@@ -150,12 +166,13 @@ def assert_same_values(some: Any, others: Any, tolerance: float = 0.0) -> None:
 
 def assert_equal(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
     """Compares nests of tensors: structure, dtype, and values within a relative and absolute tolerance."""
+    actual, expected = as_tf(actual), as_tf(expected)
     tf.nest.assert_same_structure(actual, expected, expand_composites=True)
     pairs = zip(
         tf.nest.flatten(actual, expand_composites=True), tf.nest.flatten(expected, expand_composites=True), strict=True
     )
     for one, other in pairs:
-        assert one.dtype == other.dtype
+        assert one.dtype == other.dtype or (BACKEND == "jax" and one.dtype == tf.int32 and other.dtype == tf.int64)
         if one.dtype.is_floating:
             np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=tolerance, atol=tolerance)
         else:

@@ -14,6 +14,9 @@ import tensorflow as tf
 DATA = Path(__file__).parents[1] / "data"
 BATCH = 4
 IS_KERAS_3 = hasattr(tf.keras, "version")
+BACKEND = tf.keras.backend.backend()
+COMPILE_SLOWLY = ("face_features", "exported_convolution")
+"""XLA takes a minute or more for their convolutions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Sample:
         others: How many are not.
         moving: How many of the others training changes nevertheless: statistics and seeds.
         losses: How many regularization losses it has.
+        strings: How many of the others are strings, which stay in TensorFlow where Keras runs on another backend.
+        wide: How many of them are 64-bit numbers, which do so on JAX.
+        written_by_keras: Whether a Keras model writes it, which it does on TensorFlow alone.
     """
 
     name: str
@@ -52,6 +58,20 @@ class Sample:
     others: int = 0
     moving: int = 0
     losses: int = 0
+    strings: int = 0
+    wide: int = 0
+    written_by_keras: bool = False
+
+    @property
+    def unheld(self) -> int:
+        """How many of the others Keras cannot hold."""
+        return {"tensorflow": 0, "torch": self.strings, "jax": self.strings + self.wide}[BACKEND]
+
+    @property
+    def in_models(self) -> bool:
+        """Whether its inputs can go through a Keras model: only TensorFlow has strings and ragged tensors."""
+        strings = any(x.dtype == tf.string for x in tf.nest.flatten(self.inputs))
+        return BACKEND == "tensorflow" or not (self.ragged or strings)
 
     @property
     def single_input(self) -> bool:
@@ -125,6 +145,46 @@ def _dense_model(*, dropout: bool) -> Any:
 
 _dense = functools.partial(_dense_model, dropout=True)
 _normalized = functools.partial(_dense_model, dropout=False)
+
+
+def _convolution() -> Any:
+    keras = tf.keras
+    keras.utils.set_random_seed(7)
+    return keras.Sequential(
+        [
+            keras.Input((6, 5, 2)),
+            keras.layers.Conv2D(4, 3, kernel_regularizer="l2", name="convolution"),
+            keras.layers.BatchNormalization(momentum=0.9, name="norm"),
+            keras.layers.GlobalAveragePooling2D(),
+            # Keras 2 gives the dropout of each trace another seed.
+            *([keras.layers.Dropout(0.5, seed=11, name="dropout")] if IS_KERAS_3 else []),
+            keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.01), name="dense"),
+        ]
+    )
+
+
+def _write_convolution(folder: Path) -> None:
+    import rehub
+
+    rehub.export(_convolution(), folder)
+
+
+def _write_vectorized_text(folder: Path) -> None:
+    import rehub
+
+    vocabulary = folder.parent / f"{folder.name}-vocabulary.txt"
+    vocabulary.write_text("good\nbad\nmovie\nday\n")
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            tf.keras.Input((), dtype="string"),
+            layers.TextVectorization(vocabulary=str(vocabulary), output_sequence_length=3),
+            layers.Embedding(6, 5, embeddings_initializer=tf.keras.initializers.RandomNormal(seed=3)),
+            layers.GlobalAveragePooling1D(),
+        ]
+    )
+    rehub.export(model, folder)
+    vocabulary.unlink()
 
 
 def _keras2() -> Any:
@@ -317,6 +377,8 @@ SAMPLES = [
         others=2 + IS_KERAS_3,  # Keras 3 keeps the seed in a variable
         moving=2 + IS_KERAS_3,
         losses=2,
+        wide=int(IS_KERAS_3),
+        written_by_keras=True,
     ),
     Sample(
         "normalized",
@@ -328,6 +390,7 @@ SAMPLES = [
         others=2,
         moving=2,
         losses=2,
+        written_by_keras=True,
     ),
     Sample(
         "text",
@@ -337,6 +400,7 @@ SAMPLES = [
         xla=False,
         trainable=1,
         others=1,
+        strings=1,
     ),
     Sample(
         "dicts",
@@ -359,6 +423,29 @@ SAMPLES = [
         trainable=1,
     ),
     Sample("plain_module", _saves(_PlainModule), floats(2), call, trainable=1, others=1),
+    Sample(
+        "exported_convolution",
+        _write_convolution,
+        floats(6, 5, 2),
+        call_with_training,
+        native=_convolution,
+        dropout=IS_KERAS_3,
+        trainable=6,
+        others=2 + IS_KERAS_3,
+        moving=2 + IS_KERAS_3,
+        losses=2,
+        wide=int(IS_KERAS_3),
+        written_by_keras=True,
+    ),
+    Sample(
+        "exported_text",
+        _write_vectorized_text,
+        tf.constant(["good movie", "bad", "day", "a good day"]),
+        call_with_training,
+        xla=False,
+        trainable=1,
+        written_by_keras=True,
+    ),
     Sample(
         "keras2_saved",
         _copies(DATA / "saved_models" / "keras2"),
@@ -405,6 +492,7 @@ SAMPLES = [
         xla=False,
         trains=False,
         others=10,
+        wide=1,
     ),
     Sample(
         "face_features",
@@ -418,3 +506,8 @@ SAMPLES = [
         noise=1e-4,  # the loaded object's own eager and graph steps differ by as much: 8 convolutions, batch of 4
     ),
 ]
+
+
+def write(name: str, folder: str) -> None:
+    """Writes one of them."""
+    next(sample for sample in SAMPLES if sample.name == name).write(Path(folder))

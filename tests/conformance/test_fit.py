@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import rehub as hub
 from tests.conformance.build import (
-    Head,
     apply_state,
+    assert_same_values,
     assert_same_weights,
     build,
     data,
@@ -21,7 +21,7 @@ from tests.conformance.build import (
     values,
     width_of,
 )
-from tests.conformance.models import IS_KERAS_3
+from tests.conformance.models import BACKEND, COMPILE_SLOWLY, IS_KERAS_3
 
 
 def _sgd():
@@ -41,7 +41,7 @@ def test_fit_changes_the_trainable_weights_and_nothing_else(sample, composition,
     model.fit(data(sample), epochs=2, verbose=0)
     assert float(model.evaluate(data(sample), verbose=0)) != before
     assert _count_changes(trainable_before, trainable) == len(trainable)
-    assert _count_changes(frozen_before, frozen) == (sample.moving if trains(state) else 0)
+    assert _count_changes(frozen_before, frozen) == (sample.moving - sample.unheld if trains(state) else 0)
 
 
 def _count_changes(before, variables):
@@ -55,6 +55,7 @@ def test_fit_trains_just_the_listed_subset(sample, make_layer):
     model = build(sample, layer, "functional")
     model.compile(_sgd(), "mse")
     model.fit(data(sample), verbose=0)
+    layer.sync()
     assert not np.array_equal(layer.resolved_object.encoder.kernel.numpy(), np.eye(3) * 2)
     np.testing.assert_array_equal(layer.resolved_object.decoder.kernel.numpy(), decoder)
 
@@ -65,46 +66,53 @@ def test_fit_equals_a_tape_loop_on_the_loaded_object(sample, path, make_layer):
     layer = make_layer(trainable=True)
     model = build(sample, layer, "functional")
     model.compile(_sgd(), "mse")
-    model.fit(data(sample), verbose=0, shuffle=False)
+    losses = model.fit(data(sample), verbose=0, shuffle=False).history["loss"]
 
     obj = hub.load(path, **sample.load_options)
-    reference = hub.KerasLayer(obj, trainable=True, **sample.options)
-    variables = [v.value if IS_KERAS_3 else v for v in reference.trainable_weights]
-    head = Head(width_of(sample, reference))
-    variables += [v.value if IS_KERAS_3 else v for v in head.trainable_weights]
+    with tf.GradientTape() as tape:
+        sample.direct(obj, sample.inputs, False)
+    tuned = list(getattr(obj, "trainable_variables", None) or tape.watched_variables())
+    kernel, bias = tf.Variable(tf.fill([width_of(sample, layer), 1], 0.05)), tf.Variable([0.0])
+    variables = [*tuned, kernel, bias]
 
     @tf.function(autograph=False)  # a graph like Keras' own: eager sums of convolutions round differently
     def step():
         with tf.GradientTape() as tape:
-            predicted = head(sample.direct(obj, sample.inputs, True))
+            outputs = tf.nest.flatten(sample.direct(obj, sample.inputs, True))[0]
+            predicted = tf.reshape(outputs, [-1, kernel.shape[0]]) @ kernel + bias
             loss = tf.reduce_mean((predicted - targets()) ** 2)
             for regularizer in getattr(obj, "regularization_losses", []):
                 loss += regularizer()
         for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
             variable.assign_sub(0.001 * tf.convert_to_tensor(gradient))
 
-    for _ in range(3):
-        step()
-    for one, other in zip(layer.trainable_weights, reference.trainable_weights, strict=True):
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=sample.noise)
+        return loss
+
+    expected = [float(step()) for _ in range(3)]
+    np.testing.assert_allclose(losses, [np.mean(expected)], rtol=max(1e-5, sample.noise))
+    assert_same_values(layer.trainable_weights, tuned, max(1e-5, sample.noise))
 
 
-@pytest.mark.samples(lambda sample: sample.native)
+# Each backend draws masks of its own.
+@pytest.mark.samples(lambda sample: sample.native and (BACKEND == "tensorflow" or not sample.dropout))
 def test_fit_equals_the_native_keras_model(sample, make_layer):
     _assert_trains_like_the_native_model(sample, make_layer(trainable=True), xla=False)
 
 
-# Keras 2 keeps the seed of a dropout in the graph, and XLA draws other masks from it in each program.
-@pytest.mark.samples(lambda sample: sample.native and (IS_KERAS_3 or not sample.dropout))
-def test_fit_with_xla_equals_the_native_keras_model(sample, make_layer):
-    _assert_trains_like_the_native_model(sample, make_layer(trainable=True), xla=True)
+if BACKEND == "tensorflow":
+    # Keras 2 keeps the seed of a dropout in the graph, and XLA draws other masks from it in each program.
+    @pytest.mark.samples(
+        lambda sample: sample.native and (IS_KERAS_3 or not sample.dropout) and sample.name not in COMPILE_SLOWLY
+    )
+    def test_fit_with_xla_equals_the_native_keras_model(sample, make_layer):
+        _assert_trains_like_the_native_model(sample, make_layer(trainable=True), xla=True)
 
 
 def _assert_trains_like_the_native_model(sample, layer, *, xla):
     native = native_twin(sample, layer)
     models = [build(sample, layer, "functional"), build(sample, native, "functional")]
     for model in models:
-        model.compile(_sgd(), "mse", jit_compile=xla)
+        model.compile(_sgd(), "mse", jit_compile=xla if BACKEND == "tensorflow" else "auto")
     histories = [m.fit(data(sample), epochs=5, shuffle=False, verbose=0).history["loss"] for m in models]
     np.testing.assert_allclose(*histories, rtol=1e-5)
     predictions = [m.predict(sample.inputs, verbose=0) for m in models]

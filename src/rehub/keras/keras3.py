@@ -1,4 +1,4 @@
-"""`KerasLayer` for Keras 3 on its TensorFlow backend."""
+"""`KerasLayer` for Keras 3, on each backend that `rehub.keras.backend` knows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import keras
 import tensorflow as tf
 
 from rehub.errors import DependencyError, PolicyError, SignatureError, UsageError
+from rehub.keras.backend import backend
 from rehub.keras.inputs import refuse_foreign
-from rehub.keras.keras_private import is_loading_in_safe_mode
+from rehub.keras.keras_private import forget_parameters, is_loading_in_safe_mode, leave_inputs_to_layer
 from rehub.keras.layer import HubLayer
-from rehub.runtime.load import check_graph
-from rehub.runtime.reusable import dimensions
+from rehub.runtime.load import check_graph, shared_by_parts
+from rehub.runtime.reusable import dimensions, writes_variables
 
 if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
     raise DependencyError(
@@ -24,24 +25,26 @@ if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
         found=keras.__version__,
         required="3",
     )
-if keras.backend.backend() != "tensorflow":
-    raise DependencyError(
-        f"Keras runs on its {keras.backend.backend()} backend, this layer needs the TensorFlow backend.",
-        hint="Set KERAS_BACKEND=tensorflow before Keras is imported.",
-        package="keras",
-        found=keras.backend.backend(),
-        required="tensorflow",
-    )
-
-# Two Keras variables for each tf.Variable: the layers of one object that train share the one, those that are frozen the
-# other. So a model with layers of both kinds trains, and trains nothing twice.
-_trained: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
-_frozen: weakref.WeakValueDictionary[int, keras.Variable] = weakref.WeakValueDictionary()
 
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
 class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D101 - it is the shared text
     __doc__ = HubLayer.__doc__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> KerasLayer:
+        """Refuses layers of Keras, before PyTorch finds them among the attributes of one of its modules."""
+        handle = args[0] if args else kwargs.get("handle")
+        if isinstance(handle, keras.layers.Layer) and not backend().is_tensorflow:
+            raise cls._no_model(type(handle).__name__)
+        layer: KerasLayer = super().__new__(cls, *args, **kwargs)
+        return layer
+
+    @staticmethod
+    def _no_model(name: str) -> UsageError:
+        return UsageError(
+            f"'{name}' computes with variables of Keras on {keras.backend.backend()}; it is no model of TensorFlow.",
+            hint="Use it as a layer or in one, without hub.KerasLayer.",
+        )
 
     def __repr__(self) -> str:
         return f"<KerasLayer {self.name} of Keras 3; for 'import tf_keras' use rehub.keras.Keras2Layer>"
@@ -62,11 +65,14 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return {"autocast": False, **kwargs}
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
+        self._backend = backend()
         self._hub_weights: list[keras.Variable] = []
         self._twins = _Twins()
         self._check_mode(trainable)
         super()._setup_layer(trainable=trainable, **kwargs)
         self.built = True
+        if not self._backend.is_tensorflow:
+            leave_inputs_to_layer(self)
 
     @property
     def trainable(self) -> bool:
@@ -79,6 +85,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         keras.layers.Layer.trainable.fset(self, value)
         for variable in self._twins.trained:  # other layers of the same object may train them
             variable.trainable = True
+        forget_parameters(self)
 
     def _check_mode(self, trainable: bool) -> None:
         if trainable and not tf.compat.v1.executing_eagerly_outside_functions():
@@ -108,8 +115,8 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     @property
     def supports_jit(self) -> bool:
-        """False if XLA cannot compile the model; then ``compile(jit_compile="auto")`` leaves XLA off."""
-        return self._xla_compiles
+        """False if the backend cannot compile the model; then ``compile(jit_compile="auto")`` leaves it as it is."""
+        return self._backend.compiles(self._xla_compiles)
 
     @supports_jit.setter
     def supports_jit(self, value: bool) -> None:
@@ -117,29 +124,23 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
         if isinstance(weight, keras.Variable):
+            if not self._backend.is_tensorflow:
+                raise self._no_model(self._name_for_humans())
             self._hub_weights.append(weight)
+            self._twins.raw[bool(trainable)].append(weight.value)
             return
-        trainable = weight.trainable if trainable is None else trainable
-        if not weight.shape.is_fully_defined():
-            self._twins.unshaped[bool(trainable)].append(weight)
+        trainable = bool(weight.trainable if trainable is None else trainable)
+        self._twins.raw[trainable].append(weight)
+        if not weight.shape.is_fully_defined() or not self._backend.holds(weight.dtype):
+            self._twins.unheld[trainable].append(weight)
             return
-        frozen = self._wrap(_frozen, weight, trainable=False)
+        name = f"{weight.name.partition(':')[0].replace('/', '_')}_{len(self._hub_weights)}"
         if not trainable:
-            self._hub_weights.append(frozen)
+            self._hub_weights.append(self._backend.fixed_variable(weight, name))
             return
-        variable = self._wrap(_trained, weight, trainable=True)
-        self._twins.add(variable, frozen)
-        self._hub_weights.append(variable)
-
-    def _wrap(
-        self, known: weakref.WeakValueDictionary[int, keras.Variable], weight: Any, *, trainable: bool
-    ) -> keras.Variable:
-        variable = known.get(id(weight))
-        if variable is None:
-            name = f"{weight.name.partition(':')[0].replace('/', '_')}_{len(self._hub_weights)}"
-            variable = keras.Variable(weight, dtype=weight.dtype.name, trainable=trainable, autocast=False, name=name)
-            known[id(weight)] = variable
-        return variable
+        trained, frozen = self._backend.twins(weight, name)
+        self._twins.add(trained, frozen)
+        self._hub_weights.append(trained)
 
     def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
         # A regularizer follows `trainable`, exists before the first call and counts once; add_loss does none of it.
@@ -161,16 +162,20 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
     def _check_trainability(self) -> None:
         super()._check_trainability()
-        if self.trainable and self._twins.unshaped[True]:
-            names = ", ".join(variable.name for variable in self._twins.unshaped[True])
+        if self.trainable and self._twins.unheld[True]:
+            names = ", ".join(f"{variable.name} ({variable.dtype.name})" for variable in self._twins.unheld[True])
             raise SignatureError(
-                f"Keras 3 cannot train variables without a fixed shape: {names}.",
-                hint="Use trainable=False, tf_keras, or tf.GradientTape with resolved_object.trainable_variables.",
+                f"Keras 3 on {keras.backend.backend()} cannot train variables without a fixed shape, or of dtypes that "
+                f"it does not have: {names}.",
+                hint="Use trainable=False, tf_keras, or tf.GradientTape with resolved_object.trainable_variables. JAX "
+                "has 64-bit dtypes if JAX_ENABLE_X64=1 is set.",
             )
 
     def _raw_weights(self) -> list[Any]:
-        wrapped = (v.value for v in (*self._trainable_variables, *self._non_trainable_variables))
-        return [*wrapped, *self._twins.unshaped[True], *self._twins.unshaped[False]]
+        return [*self._twins.raw[True], *self._twins.raw[False]]
+
+    def sync(self) -> None:  # noqa: D102 - it is the shared text
+        self._backend.push(self._hub_weights)
 
     def _input_dtype(self) -> str | None:
         specs = [spec for spec in tf.nest.flatten(self._input_specs()) if hasattr(spec, "dtype")]
@@ -180,25 +185,90 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         """Calls the layer; Python lists of numbers or strings become one tensor here, since Keras 3 refuses them."""
         check_graph(self._func)
         refuse_foreign(inputs, keras_version=3)
-        return super().__call__(self._convert_inputs(inputs), *args, **kwargs)
+        if self._backend.is_in_tensorflow(inputs):
+            return self._run_in_tensorflow(inputs, *args, **kwargs)
+        return super().__call__(self._backend.take(inputs, self._convert_inputs), *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Runs the model on inputs that are tensors already."""
         if self.trainable and not self._twins.trained and not self.losses:
             for loss in self._twins.losses:  # there is no variable to hang them on
-                self.add_loss(loss())
+                self.add_loss(self._backend.run(_without_inputs(loss), (), self._hub_weights))
+        if self._backend.is_tensorflow:
+            return self._run(inputs, training)
+        return self._backend.run(
+            lambda tensors: self._run(tensors, training), inputs, self.variables, self._changing_variables(training)
+        )
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def _run_in_tensorflow(self, inputs: Any, training: bool | None = None) -> Any:
+        with tf.init_scope():
+            self.sync()
         return self._run(inputs, training)
+
+    def _run(self, inputs: Any, training: Any) -> Any:
+        return super()._run(self._backend.widen(inputs, self._input_specs()), training)
+
+    def _changing_variables(self, training: bool | None) -> list[keras.Variable]:
+        """The variables that a call may assign: statistics, seeds, counters."""
+        if not self._writes(bool(training and self.trainable)):
+            return []
+        trained = {id(variable) for variable in self._twins.trained}
+        return [variable for variable in self._hub_weights if id(variable) not in trained]
+
+    def _writes(self, training: bool) -> bool:
+        if training not in self._twins.writing:
+            functions = self._functions_in_mode(training)
+            self._twins.writing[training] = not functions or writes_variables(functions)
+        return self._twins.writing[training]
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """Traces the model on symbolic inputs."""
+        self._refuse_texts(inputs)
         specs = tf.nest.map_structure(_tensor_spec, inputs)
         traced = tf.function(lambda x: self._run(x, training), autograph=False).get_concrete_function(specs)
-        return tf.nest.map_structure(_keras_tensor, traced.structured_outputs)
+        return tf.nest.map_structure(self._keras_tensor, traced.structured_outputs)
+
+    def _refuse_texts(self, inputs: Any) -> None:
+        texts = [x for x in tf.nest.flatten(inputs) if isinstance(x, keras.KerasTensor) and x.dtype == "string"]
+        if texts and not self._backend.is_tensorflow:
+            raise UsageError(
+                f"Strings are to go through a Keras model, and {keras.backend.backend()}, which it runs on, has none.",
+                hint="Call the layer eagerly, or in a map of tf.data, and give the model what it returns.",
+            )
+
+    def _keras_tensor(self, spec: Any) -> Any:
+        flags = {"sparse": isinstance(spec, tf.SparseTensorSpec), "ragged": isinstance(spec, tf.RaggedTensorSpec)}
+        dtype = self._backend.symbolic_dtype(spec.dtype)
+        return keras.KerasTensor(dimensions(spec.shape), dtype, **{name: True for name, on in flags.items() if on})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs, as plain tuples, for a shape (or a nest of shapes) with the batch size first."""
         outputs = self.compute_output_spec(self._specs_of(input_shape))
         return keras.tree.map_structure(lambda tensor: dimensions(tensor.shape), outputs)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes all variables into a Keras weights file, which any backend reads."""
+        self.sync()
+        super().save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote, on whatever backend.
+
+        Raises:
+            FormatError: If the file holds another number of variables, or other shapes.
+        """
+        super().load_own_variables(store)
+        self._backend.pull(self._hub_weights)
+
+    def _handle_config(self) -> dict[str, Any]:
+        if self._options.embed_saved_model:
+            self.sync()
+        return super()._handle_config()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.sync()
+        return _restore, super().__reduce__()
 
     def _keras_config(self) -> dict[str, Any]:
         config = super()._keras_config()
@@ -221,19 +291,34 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return super().from_config(config)
 
 
+def _restore(restore: Callable[..., KerasLayer], arguments: tuple[Any, ...]) -> KerasLayer:
+    layer = restore(*arguments)
+    layer._backend.pull(layer._hub_weights)
+    return layer
+
+
+def _without_inputs(*losses: Callable[[], Any]) -> Callable[[Any], Any]:
+    return lambda _: tf.add_n([loss() for loss in losses])
+
+
 class _Twins:
     """What Keras shall not track of a layer.
 
     Attributes:
         trained: The Keras variables of the model's trainable variables.
         losses: The model's losses.
-        unshaped: Variables without a fixed shape, which Keras 3 cannot wrap; by whether they are trainable.
+        raw: The variables of the model, by whether they are trainable.
+        writing: Whether a call may assign variables, by its mode.
+        unheld: Variables that Keras cannot hold, by whether they are trainable: those without a fixed shape, and those
+            of dtypes that the backend does not have. They stay in TensorFlow.
     """
 
     def __init__(self) -> None:
         self.trained: list[keras.Variable] = []
         self.losses: list[Callable[[], Any]] = []
-        self.unshaped: dict[bool, list[Any]] = {True: [], False: []}
+        self.raw: dict[bool, list[Any]] = {True: [], False: []}
+        self.unheld: dict[bool, list[Any]] = {True: [], False: []}
+        self.writing: dict[bool, bool] = {}
         self._frozen: dict[int, keras.Variable] = {}
 
     def add(self, trained: keras.Variable, frozen: keras.Variable) -> None:
@@ -253,9 +338,10 @@ class _Losses:
         self.layers: weakref.WeakSet[KerasLayer] = weakref.WeakSet()
 
     def __call__(self, variable: Any) -> Any:
-        of_objects = {id(layer.resolved_object): layer for layer in self.layers if layer.trainable}
-        losses = [loss() for layer in of_objects.values() for loss in layer._losses_at(self)]
-        return tf.add_n(losses) if losses else 0.0
+        of_objects = {id(shared_by_parts(layer._func)): layer for layer in self.layers if layer.trainable}
+        losses = [loss for layer in of_objects.values() for loss in layer._losses_at(self)]
+        variables = [variable for layer in of_objects.values() for variable in layer.variables]
+        return backend().run(_without_inputs(*losses), (), variables) if losses else 0.0
 
 
 def _tensor_spec(tensor: Any) -> Any:
@@ -265,10 +351,3 @@ def _tensor_spec(tensor: Any) -> Any:
     if getattr(tensor, "ragged", False):
         return tf.RaggedTensorSpec(shape, tensor.dtype)
     return tf.TensorSpec(shape, tensor.dtype)
-
-
-def _keras_tensor(spec: Any) -> Any:
-    flags = {"sparse": isinstance(spec, tf.SparseTensorSpec), "ragged": isinstance(spec, tf.RaggedTensorSpec)}
-    return keras.KerasTensor(
-        dimensions(spec.shape), spec.dtype.name, **{name: True for name, on in flags.items() if on}
-    )

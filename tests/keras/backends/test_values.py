@@ -1,0 +1,116 @@
+"""Where the values of a layer live, and who sees them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import rehub as hub
+from tests.keras.backends.conftest import BACKEND, array
+
+
+def test_fit_trains_updates_statistics_and_counts_regularization(statistics, make_model, x, y):
+    layer = hub.KerasLayer(statistics, trainable=True)
+    model = make_model(layer)
+    losses = model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0).history["loss"]
+
+    obj, head = hub.load(statistics), tf.Variable([[1.0], [1.0]])
+    bias, expected = tf.Variable([0.0]), []
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((obj(x, training=True) @ head + bias - y) ** 2) + obj.regularization_losses[0]()
+        variables = [obj.kernel, head, bias]
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(0.1 * gradient)
+        expected.append(float(loss))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(array(layer.weights[0]), obj.kernel, rtol=1e-5)
+    np.testing.assert_allclose(array(layer.weights[1]), obj.mean, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(x, verbose=0), obj(x) @ head + bias, rtol=1e-5, atol=1e-6)
+
+
+def test_frozen_layer_trains_nothing_until_it_is_thawed(statistics, make_model, x, y):
+    layer = hub.KerasLayer(statistics)
+    model = make_model(layer)
+    model.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(array(layer.weights[0]), [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(array(layer.weights[1]), [0.0, 0.0])
+    assert layer.losses == []
+    layer.trainable = True
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(x, y, verbose=0)
+    tuned = array(layer.weights[0])
+    assert (tuned != [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]).all()
+    layer.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(array(layer.weights[0]), tuned)
+
+
+def test_sync_brings_tuned_values_into_the_model_for_reexport(statistics, make_model, x, y, tmp_path):
+    layer = hub.KerasLayer(statistics, trainable=True)
+    make_model(layer).fit(x, y, epochs=2, verbose=0)
+    layer.sync()
+    tf.saved_model.save(layer.resolved_object, str(tmp_path))
+    np.testing.assert_allclose(hub.load(str(tmp_path))(x), array(layer(x)), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(layer.resolved_object.kernel, array(layer.weights[0]))
+    np.testing.assert_array_equal(layer.resolved_object.mean, array(layer.weights[1]))
+
+
+def test_assigned_values_are_used_at_the_next_call(statistics, x):
+    layer = hub.KerasLayer(statistics)
+    before = array(layer(x))
+    layer.set_weights([2.0 * array(layer.weights[0]), array(layer.weights[1])])
+    np.testing.assert_allclose(array(layer(x)), 2.0 * before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("copier", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copy_has_the_tuned_values(statistics, x, copier):
+    layer = hub.KerasLayer(statistics, trainable=True)
+    layer.set_weights([2.0 * array(layer.weights[0]), array(layer.weights[1])])
+    np.testing.assert_array_equal(array(copier(layer)(x)), array(layer(x)))
+
+
+def test_layers_of_one_object_share_values_in_one_model(statistics, x, y):
+    obj = hub.load(statistics)
+    trained, frozen = hub.KerasLayer(obj, trainable=True), hub.KerasLayer(obj)
+    inputs = keras.Input((3,))
+    outputs = keras.layers.Dense(1, kernel_initializer="ones")(trained(inputs) - frozen(inputs))
+    model = keras.Model(inputs, outputs)
+    assert len(model.trainable_weights) == 3
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(x, y, epochs=2, verbose=0)
+    model.train_on_batch(x, y)
+    assert (array(trained.weights[0]) != [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]).any()
+    np.testing.assert_array_equal(array(frozen.weights[0]), array(trained.weights[0]))
+    np.testing.assert_array_equal(array(frozen(x)), array(trained(x)))
+    frozen.set_weights([np.ones((3, 2)), np.zeros(2)])
+    np.testing.assert_array_equal(array(trained.weights[0]), np.ones((3, 2)))
+
+
+def test_model_with_a_frozen_layer_alone_does_not_train_what_another_model_trains(statistics, make_model, x, y):
+    obj = hub.load(statistics)
+    trained, frozen = hub.KerasLayer(obj, trainable=True), hub.KerasLayer(obj)
+    head_only, whole = make_model(frozen), make_model(trained)
+    head_only.predict(x, verbose=0)
+    whole.fit(x, y, verbose=0)
+    tuned = array(trained.weights[0])
+    head_only.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(array(trained.weights[0]), tuned)
+    kernel, bias = (array(weight) for weight in head_only.layers[-1].weights)
+    expected = array(trained(x)) @ kernel + bias
+    np.testing.assert_allclose(head_only.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+if BACKEND == "jax":
+
+    def test_sync_within_fit_says_when_values_are_there(statistics, make_model, x, y):
+        layer = hub.KerasLayer(statistics, trainable=True)
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: layer.sync())
+        with pytest.raises(hub.errors.UsageError, match="jax_state_sync"):
+            make_model(layer).fit(x, y, verbose=0, callbacks=[callback])
