@@ -187,7 +187,7 @@ def test_endpoints_are_printed_as_json_when_asked() -> None:
 
 
 def test_model_without_functions_has_no_endpoints() -> None:
-    code, out, err = run("--endpoints", DATA / "saved_models/estimator")
+    code, out, err = run("--endpoints", DATA / "tf1_hub/assets")
     assert (code, out) == (0, "")
     assert "No endpoints" in err
 

@@ -20,6 +20,7 @@ v1 = tf.compat.v1
 MODULES = {module.path.name: module for module in load_all()}
 DATA = Path(__file__).parents[1] / "data"
 RICH = MODULES["rich"]
+HIDDEN = "hidden/add"
 STEPS = 3
 LEARNING_RATE = 0.05
 
@@ -159,6 +160,39 @@ def unliftable(tmp_path: Path) -> str:
         hub.add_signature(inputs=x, outputs=y * scale)
 
     return str(modules.export(hub, hub.create_module_spec(module_fn), tmp_path / "python"))
+
+
+@pytest.mark.parametrize("name", ["rich", "image", "loops_v1", "loops_v2", "control_flow_v2", "rnn_v1", "tables"])
+def test_layer_returns_what_inspect_lists_and_nothing_else(name: str) -> None:
+    graphs = hub.inspect(str(MODULES[name].path), endpoints=True).meta_graphs
+    listed = [{each.name for each in graph.activations.get("default", ())} for graph in graphs]
+    with pytest.raises(hub.errors.SignatureError) as info:
+        hub.KerasLayer(str(MODULES[name].path), output_key="no such thing")
+    assert set(info.value.tensors) == set.intersection(*listed)
+    inputs = MODULES[name].cases[0].inputs
+    for tensor in info.value.tensors:
+        layer = hub.KerasLayer(str(MODULES[name].path), output_key=tensor)
+        assert layer({key: tf.constant(value) for key, value in inputs.items()}).dtype.is_floating
+
+
+def test_inner_tensor_is_what_a_session_computes(batch: Any) -> None:
+    layer = hub.KerasLayer(str(RICH.path), output_key=HIDDEN)
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        hub.Module(str(RICH.path), name="module")(tf.constant(batch))
+        session.run(v1.global_variables_initializer())
+        expected = session.run(graph.get_tensor_by_name(f"module_apply_default/{HIDDEN}:0"))
+    np.testing.assert_allclose(layer(batch), expected, rtol=1e-6)
+    assert tuple(layer.compute_output_shape((None, 4))) == (None, *expected.shape[1:])
+
+
+def test_inner_tensor_trains_the_variables_that_it_depends_on(batch: Any) -> None:
+    layer = hub.KerasLayer(str(RICH.path), output_key=HIDDEN, trainable=True)
+    whole = hub.KerasLayer(str(RICH.path), trainable=True)
+    assert 0 < len(layer.trainable_weights) < len(whole.trainable_weights)
+    with tf.GradientTape() as tape:
+        outputs = layer(batch, training=True)
+    gradients = tape.gradient(outputs, list(layer.resolved_object.trainable_variables))
+    assert sum(gradient is not None for gradient in gradients) == len(layer.trainable_weights)
 
 
 REACHES_OUT = pytest.mark.filterwarnings("ignore::rehub.runtime.policy.PolicyWarning")

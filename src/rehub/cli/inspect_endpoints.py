@@ -14,12 +14,13 @@ def write_endpoints(model: ModelInfo) -> None:
     """Prints the names of inner tensors, by the function that computes them, each in the order of its graph."""
     tables: dict[str, Sequence[Activation]] = {}
     for graph in model.meta_graphs:
-        tables.update(graph.activations)
+        variant = f" in the graph {', '.join(sorted(graph.tags)) or 'without tags'}" * (len(model.meta_graphs) > 1)
+        for function, found in graph.activations.items():
+            tables[(function if function == "__call__" else f"the signature {function}") + variant] = found
     if not tables:
         output.tell("No endpoints: the model has no functions that can be looked into.")
     shown: dict[str, Sequence[Activation]] = {}
-    for function, activations in tables.items():
-        title = function if function == "__call__" else f"the signature {function}"
+    for title, activations in tables.items():
         same = next((other for other, known in shown.items() if known == activations), None)
         if shown:
             output.write("")

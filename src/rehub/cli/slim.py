@@ -33,7 +33,9 @@ _SHOWN = 8
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead.")
 def command(handle: str, folder: Path, only: tuple[str, ...], as_json: bool) -> None:
-    """Write a slim copy of a TF2 SavedModel: what hub.KerasLayer uses, and signatures.
+    """Write a copy of a model with just what is reused.
+
+    It holds what hub.KerasLayer uses of a TF2 SavedModel, and the signatures.
 
     What Keras 2 saves holds each layer once more, several times as many functions as are ever called; without them a
     model loads in half the time. OUT must not exist yet. Variables and assets are copied as they are.

@@ -19,7 +19,7 @@ from rehub.signature import Kind, Signature, TensorSpec
 FILE_NAME = "saved_model.pb"
 TEXT_FILE_NAME = "saved_model.pbtxt"
 
-_NOT_CALLABLE = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
+NOT_CALLABLE = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 """Entries among the signatures by which SavedModels name an operation to run, not something to call."""
 
 
@@ -149,7 +149,7 @@ def _meta_graph(graph: Any) -> MetaGraph:
         tags=frozenset(graph.meta_info_def.tags),
         tensorflow_version=graph.meta_info_def.tensorflow_version,
         tensorflow_git_version=graph.meta_info_def.tensorflow_git_version,
-        signatures=tuple(_signature(name, value) for name, value in signatures if name not in _NOT_CALLABLE),
+        signatures=tuple(_signature(name, value) for name, value in signatures if name not in NOT_CALLABLE),
         assets=tuple(sorted({_asset(asset.filename) for asset in asset_messages(graph)})),
         variables=tuple(sorted(set(_variables(graph)))),
         has_saver=graph.HasField("saver_def"),

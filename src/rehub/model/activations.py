@@ -12,7 +12,8 @@ from rehub.model.inlining import inline_functions
 from rehub.model.program import data_inputs, node_of
 
 _CALL = "__call__"
-_FLOATS = frozenset({"bfloat16", "float16", "float32", "float64", "complex64", "complex128"})
+NUMBERS = frozenset({"bfloat16", "float16", "float32", "float64", "complex64", "complex128"})
+"""The dtypes of activations."""
 _PASSIVE = frozenset({"Const", "Identity", "IdentityN", "NoOp", "Placeholder"})
 
 
@@ -112,7 +113,7 @@ def _of_trace(trace: Trace, nodes: Sequence[Any], functions: Mapping[str, Any]) 
         for node in nodes
         if node.name in live and node.name.startswith(prefix)
         for dtype in (first_dtype(node),)
-        if dtype in _FLOATS
+        if dtype in NUMBERS
     }
 
 

@@ -19,6 +19,7 @@ from rehub.model import lookalike, op_policy
 from rehub.model.activations import Activation, model_activations
 from rehub.model.endpoints import Endpoints, endpoints
 from rehub.model.functions import Function, functions
+from rehub.model.graph_activations import graph_activations
 from rehub.model.objects import ModelObject, objects
 from rehub.model.op_policy import CustomOp, Finding
 from rehub.model.program import Program
@@ -134,7 +135,8 @@ def describe(folder: Path, *, activations: bool = False) -> ModelInfo:
         for graph in meta_graphs:
             metadata = keras_metadata.read(folder, graph.message)
             keras = keras or metadata.version or _keras(graph.message)
-            inner = model_activations(graph.message) if activations else {}
+            listing = model_activations if graph.has_object_graph else graph_activations
+            inner = listing(graph.message) if activations else {}
             graphs.append(_graph_info(graph, checkpoint, metadata.classes, inner))
     return ModelInfo(
         folder,

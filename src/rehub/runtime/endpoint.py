@@ -25,8 +25,8 @@ def find(obj: Any, call: Callable[..., Any], functions: Sequence[Any], name: str
     """Returns how to compute the tensor inside of a model that a user asks for; None where there is none to look for.
 
     Args:
-        obj: The model. It may offer a method ``endpoint(name)`` that returns an object like an `Endpoint`.
-        call: What would be called.
+        obj: The model.
+        call: What would be called. It may list its own tensors by ``activations()``, and ``inner(name)`` returns one.
         functions: The concrete functions that this may run; none for what Python alone knows.
         name: The output that the user asks for; a node, maybe with ``:0``, or the key of an output.
 
@@ -36,13 +36,15 @@ def find(obj: Any, call: Callable[..., Any], functions: Sequence[Any], name: str
     outputs = [function.structured_outputs for function in functions]
     if not name or not outputs or any(isinstance(each, Mapping) and name in each for each in outputs):
         return None
-    if callable(getattr(type(obj), "endpoint", None)):  # of its class: a loaded model's own attributes are the user's
-        offered: Endpoint = obj.endpoint(name)
-        return offered
     node = name.removesuffix(":0")
-    names = () if reusable.is_graph_of_tf1(obj) else tuple(_activations(functions))
+    lists_its_own = callable(getattr(type(call), "activations", None))
+    if lists_its_own:
+        names = call.activations()  # type: ignore[attr-defined]
+    else:
+        names = () if reusable.is_graph_of_tf1(obj) else tuple(_activations(functions))
     if node in names:
-        return Endpoint(call, functions, node)
+        found: Endpoint = call.inner(node) if lists_its_own else Endpoint(call, functions, node)  # type: ignore[attr-defined]
+        return found
     keys = tuple(map(str, outputs[0])) if isinstance(outputs[0], Mapping) else ()
     problem = f"output_key is {name!r}, but the output is no dict, and no tensor inside has this name."
     if keys:

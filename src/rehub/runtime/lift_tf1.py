@@ -106,6 +106,15 @@ class LiftedCalls:
         """
         return self._calls[bool(training)].run(inputs)
 
+    def activations(self) -> tuple[str, ...]:
+        """The names of the tensors that the signature computes on its way in both modes."""
+        inference, training = (call.graph.activations(call.signature) for call in self._calls.values())
+        return tuple(name for name in inference if name in set(training))
+
+    def inner(self, name: str) -> LiftedTensor:
+        """Returns the calls of one of these tensors."""
+        return LiftedTensor(self._calls, name)
+
     @property
     def concrete_functions(self) -> list[Any]:
         """The concrete functions that a call may run: for inference, and for training."""
@@ -115,6 +124,26 @@ class LiftedCalls:
     def serving(self) -> Any:
         """The concrete function for inference that takes the inputs by name."""
         return self._calls[False].serving
+
+
+class LiftedTensor:
+    """A tensor inside of the model: takes what a signature takes.
+
+    Of the update ops, those run that concern the variables which the tensor depends on.
+
+    Attributes:
+        variables: The variables that it depends on.
+    """
+
+    def __init__(self, calls: Mapping[bool, LiftedCall], name: str) -> None:
+        used = {node for call in calls.values() for node in call.graph.depends_on(f"{name}:0")}
+        self.variables = [variable for node, variable in calls[False].state.variables.items() if node in used]
+        self._calls = calls
+        self._functions = {mode: call.inner(name, call.graph.updates_of(used)) for mode, call in calls.items()}
+
+    def __call__(self, inputs: Any = None, training: bool = False) -> Any:
+        """Returns the tensor; arguments and errors as for `LiftedCalls`."""
+        return self._functions[bool(training)](self._calls[bool(training)].converted(inputs))
 
 
 class LiftedSignature(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]

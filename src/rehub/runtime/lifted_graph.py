@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from rehub.formats.saved_model import NOT_CALLABLE
+from rehub.model.graph_activations import signature_activations
 from rehub.model.program import data_inputs, node_of
 from rehub.runtime import signature_tensors, tf_private
 from rehub.runtime.functional_import import FunctionalImport, check
@@ -15,7 +17,6 @@ from rehub.runtime.lifted_tables import LiftedTable
 from rehub.runtime.tf1_control_flow import ControlFlow
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
 
-_INITIALIZERS = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 _SAME_VALUE = frozenset({"Enter", "Identity", "Switch"})
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSliceAssign")
 
@@ -37,8 +38,9 @@ class LiftedGraph:
     def __init__(self, meta_graph: Any) -> None:
         self.graph = Tf1Graph(meta_graph, functional=True)
         self.signatures = {
-            name: each for name, each in sorted(meta_graph.signature_def.items()) if name not in _INITIALIZERS
+            name: each for name, each in sorted(meta_graph.signature_def.items()) if name not in NOT_CALLABLE
         }
+        self._meta_graph = meta_graph
         self.variables = self.graph.variables
         self.losses = self.graph.collection("regularization_losses")
         self.updates = self.graph.collection("update_ops")
@@ -59,6 +61,19 @@ class LiftedGraph:
             for name in signature_tensors.component_names(info)
         }
 
+    def activations(self, signature: str) -> tuple[str, ...]:
+        """The names of the tensors that a signature computes on its way, see `rehub.model.graph_activations`."""
+        return signature_activations(self._meta_graph, signature)
+
+    def depends_on(self, tensor: str) -> list[str]:
+        """The variables that a tensor depends on, by their nodes."""
+        names = self.graph.closure([tensor])
+        return [part.node for part in self.variables if part.node in names]
+
+    def updates_of(self, variables: Collection[str]) -> list[str]:
+        """The update ops that write into no other variables than these."""
+        return [name for name in self.updates if self._written([name]) <= set(variables)]
+
     def used(self) -> set[str]:
         """The nodes that signatures, losses and update ops depend on."""
         outputs = (name for signature in self.signatures for name in self.outputs(signature).values())
@@ -66,11 +81,11 @@ class LiftedGraph:
 
     def written(self) -> set[str]:
         """The variables that calls change, by their nodes."""
-        return {
-            self._source(data_inputs(node)[0])
-            for name in self.used()
-            if _writes(node := self.graph.nodes[name]) and data_inputs(node)
-        }
+        return self._written(self.used())
+
+    def _written(self, roots: Iterable[str]) -> set[str]:
+        nodes = (self.graph.nodes[name] for name in self.graph.closure(roots))
+        return {self._source(data_inputs(node)[0]) for node in nodes if _writes(node) and data_inputs(node)}
 
     def _source(self, tensor: str) -> str:
         name = node_of(tensor)
@@ -177,12 +192,16 @@ class LiftedCall:
         training: Whether its update ops run, too.
 
     Attributes:
+        state: As passed.
+        graph: As passed.
+        signature: As passed.
+        training: As passed.
         inputs: The ``tf.TypeSpec`` of each input, by name.
         outputs: That of each output.
     """
 
     def __init__(self, state: LiftedState, graph: LiftedGraph, signature: str, *, training: bool) -> None:
-        self._state, self._graph, self._training = state, graph, training
+        self.state, self.graph, self.signature, self.training = state, graph, signature, training
         self._outputs = graph.outputs(signature)
         self._definition = graph.signatures[signature]
         self.inputs = _specs(self._definition.inputs)
@@ -191,7 +210,7 @@ class LiftedCall:
 
     def run(self, inputs: Any) -> dict[str, Any]:
         """Returns the outputs; arguments and errors as for `LiftedSignature.run`."""
-        found: dict[str, Any] = self._function(signature_tensors.converted(self._definition.inputs, inputs))
+        found: dict[str, Any] = self._function(self.converted(inputs))
         return found
 
     @functools.cached_property
@@ -206,17 +225,33 @@ class LiftedCall:
             **self.inputs
         )
 
+    def inner(self, name: str, updates: Sequence[str]) -> Any:
+        """Returns the function that takes a dict of the inputs, and returns a tensor inside of the graph."""
+        return tf.function(
+            lambda inputs: self._run(inputs, [self.graph.graph.resolve(f"{name}:0")], updates)[0],
+            autograph=False,
+            input_signature=[dict(self.inputs)],
+        )
+
+    def converted(self, inputs: Any) -> dict[str, Any]:
+        """Returns the inputs by name; arguments and errors as for `LiftedCalls`."""
+        return signature_tensors.converted(self._definition.inputs, inputs)
+
     def _compute(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         feeds = signature_tensors.feeds(self._definition.inputs, inputs)
-        evaluation = self._graph.begin(self._state, feeds, self._training)
-        names = {name: name if name in feeds else own for name, own in self._outputs.items()}
-        tensors = dict(zip(names, evaluation.run(names.values()), strict=True))
-        if self._training:
-            given = {**self._state.tensors(self._graph), **feeds}
-            updates = self._graph.graph.runnable(self._graph.updates, given)
-            evaluation.run(f"^{node_of(update)}" for update in updates)
-        self._state.watch()
+        targets = [name if name in feeds else own for name, own in self._outputs.items()]
+        tensors = dict(zip(self._outputs, self._run(inputs, targets, self.graph.updates), strict=True))
         return signature_tensors.results(self._definition.outputs, tensors.__getitem__)
+
+    def _run(self, inputs: Mapping[str, Any], targets: Sequence[str], updates: Sequence[str]) -> list[Any]:
+        feeds = signature_tensors.feeds(self._definition.inputs, inputs)
+        evaluation = self.graph.begin(self.state, feeds, self.training)
+        tensors = evaluation.run(targets)
+        if self.training:
+            runnable = self.graph.graph.runnable(updates, {**self.state.tensors(self.graph), **feeds})
+            evaluation.run(f"^{node_of(update)}" for update in runnable)
+        self.state.watch()
+        return tensors
 
 
 def _specs(messages: Mapping[str, Any]) -> dict[str, Any]:

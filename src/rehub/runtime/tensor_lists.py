@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehub.model.program import data_inputs
+from rehub.model.tensor_arrays import ARRAY, PASSES_ON, flows
 from rehub.runtime.tf_version import import_tensorflow
 
-_ARRAY = "TensorArrayV3"
 _FLOW_INPUT = {
     "TensorArrayConcatV3": 1,
     "TensorArrayGatherV3": 2,
@@ -23,8 +23,6 @@ _FLOW_INPUT = {
     "TensorArraySplitV3": 3,
     "TensorArrayWriteV3": 3,
 }
-_GIVES_FLOW = frozenset({"TensorArrayScatterV3", "TensorArraySplitV3", "TensorArrayWriteV3"})
-_PASSES_ON = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
 
 
 def to_lists(nodes: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,16 +30,16 @@ def to_lists(nodes: Mapping[str, Any]) -> dict[str, Any]:
     arrays = _arrays(nodes)
     if not arrays:
         return dict(nodes)
-    flows = _flows(nodes)
+    passing = flows(nodes)
     found: dict[str, Any] = {}
     for name, node in nodes.items():
-        if node.op == _ARRAY:
+        if node.op == ARRAY:
             for new in _reserve(node):
                 found[new.name] = new
         elif node.op in _FLOW_INPUT:
             for new in _rewritten(node, nodes[arrays[name]]):
                 found[new.name] = new
-        elif name in flows and node.op in _PASSES_ON:
+        elif name in passing and node.op in PASSES_ON:
             found[name] = _with_type(node)
         else:
             found[name] = node
@@ -54,37 +52,12 @@ def _arrays(nodes: Mapping[str, Any]) -> dict[str, str]:
     for name, node in nodes.items():
         if node.op in _FLOW_INPUT:
             source = data_inputs(node)[0].partition(":")[0]
-            while nodes[source].op in _PASSES_ON:
+            while nodes[source].op in PASSES_ON:
                 source = data_inputs(nodes[source])[0].partition(":")[0]
             found[name] = source
-        elif node.op == _ARRAY:
+        elif node.op == ARRAY:
             found[name] = name
     return found
-
-
-def _flows(nodes: Mapping[str, Any]) -> set[str]:
-    """The nodes through which a flow passes."""
-    users: dict[str, list[str]] = {}
-    for name, node in nodes.items():
-        if node.op in _PASSES_ON:
-            place = _canonical(data_inputs(node)[0])
-            users.setdefault(place, []).append(name)
-            if node.op == "Merge":
-                for other in data_inputs(node)[1:]:
-                    users.setdefault(_canonical(other), []).append(name)
-    waiting = [f"{name}:1" for name, node in nodes.items() if node.op == _ARRAY]
-    waiting += [f"{name}:0" for name, node in nodes.items() if node.op in _GIVES_FLOW]
-    found: set[str] = set()
-    while waiting:
-        for user in users.get(waiting.pop(), ()):
-            if user not in found:
-                found.add(user)
-                waiting += [f"{user}:0", f"{user}:1"] if nodes[user].op == "Switch" else [f"{user}:0"]
-    return found
-
-
-def _canonical(name: str) -> str:
-    return name if ":" in name else f"{name}:0"
 
 
 def _new(like: Any, name: str, op: str, inputs: list[str], **attributes: Any) -> Any:
@@ -199,14 +172,13 @@ def _with_type(node: Any) -> Any:
 def _rewired(node: Any, nodes: Mapping[str, Any]) -> Any:
     """Lets a node take the only output of a list where it took the flow, the second output of an array."""
     if not any(
-        name.endswith(":1") and nodes.get(name[:-2]) is not None and nodes[name[:-2]].op == _ARRAY
-        for name in node.input
+        name.endswith(":1") and nodes.get(name[:-2]) is not None and nodes[name[:-2]].op == ARRAY for name in node.input
     ):
         return node
     new = type(node)()
     new.CopyFrom(node)
     new.input[:] = [
-        name[:-2] if name.endswith(":1") and name[:-2] in nodes and nodes[name[:-2]].op == _ARRAY else name
+        name[:-2] if name.endswith(":1") and name[:-2] in nodes and nodes[name[:-2]].op == ARRAY else name
         for name in node.input
     ]
     return new
