@@ -350,6 +350,13 @@ def _write_tagged(folder: Path) -> None:
     builder.save()
 
 
+def _write_converted(folder: Path) -> None:
+    """A module in the TF1 Hub format: dense layers with regularizers around a batch normalisation."""
+    from rehub.runtime.lift_tf1 import lift
+
+    tf.saved_model.save(lift(DATA / "tf1_hub" / "rich"), str(folder))
+
+
 def _guesslang() -> Path:
     import importlib.util
 
@@ -423,6 +430,16 @@ SAMPLES = [
         trainable=1,
     ),
     Sample("plain_module", _saves(_PlainModule), floats(2), call, trainable=1, others=1),
+    Sample(
+        "converted_module",
+        _write_converted,
+        floats(4),
+        call_with_training,
+        trainable=6,
+        others=2,
+        moving=2,
+        losses=2,
+    ),
     Sample(
         "exported_convolution",
         _write_convolution,
