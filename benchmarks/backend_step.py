@@ -10,8 +10,8 @@ from benchmarks.measuring import Contender, Measurement, Setting, interleave, mi
 TITLE = "Training step on JAX and PyTorch"
 METHOD = (
     "A trunk under one dense layer, 8 examples, `fit` as it comes, every contender in a process of its own: "
-    "MobileNetV2 with images of 96 x 96, and one dense layer, where the way between the frameworks is all that counts. Reported "
-    "without a limit: TensorFlow computes the trunk whatever Keras runs on."
+    "MobileNetV2 with images of 96 x 96, and one dense layer, where the way between the frameworks is all that counts. "
+    "Reported without a limit: TensorFlow computes the trunk whatever Keras runs on."
 )
 
 

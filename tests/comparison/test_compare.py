@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,24 @@ def test_max_examples_takes_the_same_share_of_each_class(models: Path, texts: Te
         ((["a", "b"], [[1, 0], [0, 1]]), r"shape \[2, 2\].*np.argmax"),
         (([], []), r"shape \[0\]"),
         (["a", "b", "c"], "is a list, not inputs with labels"),
-        (tf.data.Dataset.from_tensor_slices(["a"]), "no pairs of inputs and label"),
-        (tf.data.Dataset.from_tensors(("a", 1)).repeat(), r"no end.*take"),
-        (tf.data.Dataset.from_tensors(("a", 1)).take(0), "is empty"),
     ],
 )
 def test_compare_refuses_examples_that_show_nothing(dataset: Any, message: str, models: Path) -> None:
     with pytest.raises(ComparisonError, match=message):
         hub.compare([models / "good" / "1"], dataset)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tf.data.Dataset.from_tensor_slices(["a"]), "no pairs of inputs and label"),
+        (lambda: tf.data.Dataset.from_tensors(("a", 1)).repeat(), r"no end.*take"),
+        (lambda: tf.data.Dataset.from_tensors(("a", 1)).take(0), "is empty"),
+    ],
+)
+def test_compare_refuses_datasets_that_show_nothing(make: Callable[[], Any], message: str, models: Path) -> None:
+    with pytest.raises(ComparisonError, match=message):
+        hub.compare([models / "good" / "1"], make())
 
 
 @pytest.mark.parametrize("option", [{"folds": 1}, {"batch_size": 0}, {"max_examples": 1}])
