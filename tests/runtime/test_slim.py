@@ -64,6 +64,8 @@ def test_sample_computes_and_is_saved_as_the_whole_model(sample: Sample, tmp_pat
     key = sample.options.get("output_key")
 
     assert_equal(result, expected[key] if key and isinstance(expected, dict) else expected, 0)
+    if hasattr(whole, "prune"):  # a graph of TensorFlow 1, which the layer makes an object of TensorFlow 2
+        return
     assert set(dir(whole)) - set(dir(layer.resolved_object)) <= {"graph_debug_info"}
     for name in ("variables", "trainable_variables"):
         assert_same_values(getattr(layer.resolved_object, name, []), getattr(whole, name, []))

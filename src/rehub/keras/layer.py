@@ -373,7 +373,8 @@ class HubLayer:
     @functools.cached_property
     def _xla_compiles(self) -> bool:
         if self._is_lifted:
-            return False  # its loops may have lists, whose sizes XLA would have to know
+            lifted: Any = self._callable
+            return bool(lifted.xla_can_compile())
         functions = self._call_functions()
         return bool(functions) and reusable.xla_can_compile(functions)
 

@@ -111,6 +111,10 @@ class LiftedCalls:
         inference, training = (call.graph.activations(call.signature) for call in self._calls.values())
         return tuple(name for name in inference if name in set(training))
 
+    def xla_can_compile(self) -> bool:
+        """Whether XLA can compile the signature in both modes."""
+        return all(call.graph.xla_can_compile(call.signature) for call in self._calls.values())
+
     def inner(self, name: str) -> LiftedTensor:
         """Returns the calls of one of these tensors."""
         return LiftedTensor(self._calls, name)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from rehub.formats.saved_model import NOT_CALLABLE
 from rehub.model.graph_activations import signature_activations
 from rehub.model.program import data_inputs, node_of
-from rehub.runtime import signature_tensors, tf_private
+from rehub.runtime import reusable, signature_tensors, tf_private
 from rehub.runtime.functional_import import FunctionalImport, check
 from rehub.runtime.lifted_tables import LiftedTable
 from rehub.runtime.tf1_control_flow import ControlFlow
@@ -78,6 +78,13 @@ class LiftedGraph:
         """The nodes that signatures, losses and update ops depend on."""
         outputs = (name for signature in self.signatures for name in self.outputs(signature).values())
         return self.graph.closure([*outputs, *self.updates, *map(self.graph.resolve, self.losses)])
+
+    def xla_can_compile(self, signature: str) -> bool:
+        """Whether XLA can compile a signature. Loops may have lists, whose sizes it would have to know."""
+        names = self.graph.closure([*self.outputs(signature).values(), *self.updates])
+        names -= {part.node for part in self.variables}  # which a function captures
+        ends = self._control_flow.loop_of.keys() | self._control_flow.condition_of.keys()
+        return not names & ends and reusable.xla_has_kernels(self.graph.nodes[name] for name in names)
 
     def written(self) -> set[str]:
         """The variables that calls change, by their nodes."""

@@ -51,7 +51,7 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
         self._node, self._assets = node, dict(assets)
         self._shared_name = f"table_{uuid.uuid4().hex}"
         self.resource_handle  # noqa: B018 - makes it, which no function may do
-        tf.function(self._initialize, autograph=False)()
+        tf.function(self._initialize, autograph=False).get_concrete_function()()
 
     def _create_resource(self) -> Any:
         definition = tf.compat.v1.GraphDef(versions=self._graph.versions)
@@ -65,7 +65,7 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
             (handle,) = tf.import_graph_def(definition, return_elements=[f"{self._node}:0"], name="table")
             return handle
 
-        return tf.function(make, autograph=False)() if tf.executing_eagerly() else make()
+        return tf.function(make, autograph=False).get_concrete_function()() if tf.executing_eagerly() else make()
 
     def _initialize(self) -> Any:
         graph = tf.compat.v1.get_default_graph()

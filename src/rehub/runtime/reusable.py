@@ -183,20 +183,25 @@ def _nodes(function: Any) -> Iterator[Any]:
 
 def xla_can_compile(functions: Sequence[Any]) -> bool:
     """Whether XLA has a kernel for every op that these concrete functions and all they call may run, and no strings."""
-    import tensorflow as tf
-
-    kernels: dict[str, bool] = {}
     for function in functions:
         definition = function.graph.as_graph_def()
         nodes = [*definition.node, *(node for body in definition.library.function for node in body.node_def)]
         library = {body.signature.name for body in definition.library.function}
-        for node in nodes:
-            if any(attr.type == tf.string.as_datatype_enum for attr in node.attr.values()):
-                return False
-            if node.op in library or node.op == "Placeholder":
-                continue
-            if node.op not in kernels:
-                kernels[node.op] = tf_private.has_xla_kernel(node.op)
-            if not kernels[node.op]:
-                return False
+        if not xla_has_kernels(node for node in nodes if node.op not in library):
+            return False
+    return True
+
+
+def xla_has_kernels(nodes: Iterable[Any]) -> bool:
+    """Whether XLA has a kernel for each of some nodes, and no strings."""
+    import tensorflow as tf
+
+    kernels: dict[str, bool] = {"Placeholder": True}
+    for node in nodes:
+        if any(attr.type == tf.string.as_datatype_enum for attr in node.attr.values()):
+            return False
+        if node.op not in kernels:
+            kernels[node.op] = tf_private.has_xla_kernel(node.op)
+        if not kernels[node.op]:
+            return False
     return True
