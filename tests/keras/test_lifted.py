@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,15 @@ def test_pickled_or_copied_layer_keeps_the_tuned_values(batch: Any) -> None:
     for other in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer)):
         np.testing.assert_allclose(other(batch), layer(batch), rtol=1e-6)
         assert other.trainable
+
+
+def test_pickled_object_keeps_the_tuned_values(batch: Any) -> None:
+    layer = hub.KerasLayer(str(RICH.path), trainable=True)
+    changed = layer.resolved_object.trainable_variables[-1]
+    changed.assign_add(tf.ones_like(changed))
+    again = pickle.loads(pickle.dumps(layer.resolved_object))
+    np.testing.assert_allclose(again(batch), layer(batch), rtol=1e-6)
+    np.testing.assert_allclose(again(batch, training=True), layer(batch, training=True), rtol=1e-5)
 
 
 def test_saved_object_is_a_reusable_model_that_trains_on(batch: Any, tmp_path: Path) -> None:
@@ -193,6 +203,32 @@ def test_inner_tensor_trains_the_variables_that_it_depends_on(batch: Any) -> Non
         outputs = layer(batch, training=True)
     gradients = tape.gradient(outputs, list(layer.resolved_object.trainable_variables))
     assert sum(gradient is not None for gradient in gradients) == len(layer.trainable_weights)
+
+
+def test_module_without_its_values_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(RICH.path, tmp_path / "module")
+    shutil.rmtree(tmp_path / "module" / "variables")
+    with pytest.raises(hub.errors.FormatError, match="no checkpoint"):
+        hub.KerasLayer(str(tmp_path / "module"), trainable=True)
+
+
+def test_op_policy_looks_at_the_variant_for_training_too(tmp_path: Path) -> None:
+    def module_fn(training: bool) -> None:
+        x = v1.placeholder(tf.float32, [None])
+        scale = v1.get_variable("scale", initializer=2.0)
+        with tf.control_dependencies([tf.io.write_file("/nowhere", "text")] if training else []):
+            hub.add_signature(inputs=x, outputs=x * scale)
+
+    spec = hub.create_module_spec(module_fn, [(set(), {"training": False}), ({"train"}, {"training": True})])
+    folder = modules.export(hub, spec, tmp_path / "writer")
+    with hub.settings(op_policy="refuse"):
+        for act in (
+            lambda: hub.KerasLayer(str(folder), trainable=True),
+            lambda: hub.KerasLayer(str(folder)),
+            lambda: hub.convert(folder, tmp_path / "converted"),
+        ):
+            with pytest.raises(hub.errors.PolicyError, match="WriteFile"):
+                act()
 
 
 REACHES_OUT = pytest.mark.filterwarnings("ignore::rehub.runtime.policy.PolicyWarning")

@@ -71,7 +71,7 @@ class Examples:
                 raise ComparisonError(
                     f"{len(self)} examples with labels from {self.labels.min():g} to {self.labels.max():g} are "
                     f"too few for {folds} folds, or all alike.",
-                    hint="Pass more self.",
+                    hint="Pass more examples.",
                 )
             return
         counts = np.bincount(self.labels)

@@ -89,6 +89,7 @@ def convert(
     if to not in TARGETS:
         raise ConversionError(f"There is no format {to!r} to convert to.", hint=f"Choose one of {', '.join(TARGETS)}.")
     tf = import_tensorflow()
+    tags = [tags] if isinstance(tags, str) else tags
     _NEEDS.get(to, lambda: None)()
     name, target = os.fspath(handle), os.fspath(path)
     with contextlib.ExitStack() as stack:

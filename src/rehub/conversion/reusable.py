@@ -13,6 +13,7 @@ from rehub.conversion.samples import Arrays, Samples
 from rehub.conversion.tf1_session import Tf1Session
 from rehub.errors import SignatureError
 from rehub.model.model_info import ModelInfo
+from rehub.runtime.missing_ops import load_with_ops
 from rehub.runtime.tf_version import import_tensorflow
 
 
@@ -33,7 +34,7 @@ def convert(handle: str, info: ModelInfo, folder: Path, tags: Collection[str] | 
     """
     from rehub.runtime.lift_tf1 import lift  # the only module that cannot be imported without TensorFlow
 
-    lifted = lift(info.folder, tags, signature)
+    lifted = load_with_ops(lambda: lift(info.folder, tags, signature, handle), handle=handle)
     main = next((name for name, each in lifted.named.items() if each is lifted.main), None)
     if main is None:
         available = tuple(sorted(lifted.named))
@@ -44,8 +45,7 @@ def convert(handle: str, info: ModelInfo, folder: Path, tags: Collection[str] | 
             available=available,
         )
     import_tensorflow().saved_model.save(lifted, str(folder), dict(lifted.signatures))
-    sets = [frozenset(tags)] if tags is not None else sorted(info.tag_sets, key=lambda each: "train" in each)
-    return Written(folder, info, sets[0], main)
+    return Written(folder, info, lifted.tags, main)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -133,6 +133,8 @@ def difference(found: Arrays, expected: Arrays) -> float:
             if _texts(other) != _texts(value):
                 return np.inf
         elif not np.array_equal(other, value, equal_nan=value.dtype.kind in "fc"):
+            if not np.array_equal(np.isfinite(other), np.isfinite(value)) or not np.isfinite(value).all():
+                return np.inf
             wide = np.complex128 if value.dtype.kind == "c" else np.float64
             scale = max(1.0, float(np.abs(value.astype(wide)).max(initial=0.0)))
             largest = max(largest, float(np.abs(other.astype(wide) - value.astype(wide)).max()) / scale)

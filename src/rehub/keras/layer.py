@@ -359,8 +359,9 @@ class HubLayer:
 
     def _specs_of(self, shape: Any) -> Any:
         """Makes the specs of inputs from their shapes, nested like the inputs; dtypes are those of the first trace."""
-        specs = self._input_specs()
-        return self._nested_specs(shape, specs[0] if specs else None)
+        nested = isinstance(shape, Mapping)
+        likes = [spec for spec in self._input_specs() if isinstance(spec, Mapping) == nested]
+        return self._nested_specs(shape, likes[0] if likes else None)
 
     def _nested_specs(self, shape: Any, like: Any) -> Any:
         tf = import_tensorflow()

@@ -15,16 +15,30 @@ import tensorflow as tf
 
 from rehub.errors import FormatError, SignatureError
 from rehub.formats import saved_model, tf1_hub, tf1_hub_module
-from rehub.runtime import checkpoint, remote
+from rehub.runtime import checkpoint, policy, remote
 from rehub.runtime.lifted_graph import LiftedCall, LiftedGraph, LiftedState
 
 _TRAIN = "train"
 _DEFAULTS = ("default", "serving_default")
-_OWN_NAMES = frozenset({"attached_messages", "regularization_losses", "signatures", "trainable_variables", "variables"})
+_OWN_NAMES = frozenset(
+    {
+        "attached_messages",
+        "main",
+        "named",
+        "regularization_losses",
+        "signatures",
+        "tags",
+        "trainable_variables",
+        "variables",
+    }
+)
 
 
 def lift(
-    path: str | os.PathLike[str], tags: Collection[str] | None = None, signature: str | None = None
+    path: str | os.PathLike[str],
+    tags: Collection[str] | None = None,
+    signature: str | None = None,
+    handle: str | None = None,
 ) -> LiftedModel:
     """Loads a model of TensorFlow 1, in the TF1 Hub format or not, as an object of TensorFlow 2.
 
@@ -34,8 +48,10 @@ def lift(
             SavedModel that is not for training. A variant with the same tags and ``train`` is the one for training.
         signature: The signature that a call of the object runs; None for ``default``, ``serving_default``, or the only
             one.
+        handle: The model's name for the reader; None for its folder.
 
     Raises:
+        PolicyError: If a graph reaches out of itself, and the setting ``op_policy`` is ``refuse``.
         FormatError: If the folder holds no whole model of TensorFlow 1.
         ConversionError: If an op cannot be part of a function of TensorFlow 2; it names the op.
         SignatureError: If there is no such signature or graph variant; it lists those that there are.
@@ -59,9 +75,9 @@ def lift(
     }
     inference = _choose_tags(graphs, tags)
     training = next((each for each in (inference | {_TRAIN}, frozenset({_TRAIN})) if each in graphs), inference)
-    prefix = folder / tf1_hub_module.VARIABLES
-    has_checkpoint = prefix.with_suffix(".index").is_file()
-    return LiftedModel(graphs[inference], graphs[training], str(prefix) if has_checkpoint else None, signature)
+    used = [graph for graph in saved_model.read(file).meta_graphs if graph.tags in (inference, training)]
+    policy.enforce(handle or str(folder), used)
+    return LiftedModel(graphs[inference], graphs[training], str(folder / tf1_hub_module.VARIABLES), signature)
 
 
 def _choose_tags(graphs: Collection[frozenset[str]], tags: Collection[str] | None) -> frozenset[str]:
@@ -197,19 +213,20 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
             any.
         named: The calls of each signature, by its name.
         main: Those that a call of the object runs; None if it is not clear which.
+        tags: Those of the graph variant for inference.
 
     Args:
         inference: The graph variant for inference, a ``tf.compat.v1.MetaGraphDef``.
         training: The one for training; may be the same.
-        prefix: That of the checkpoint with the values of the variables; None if there is none.
+        prefix: That of the checkpoint with the values of the variables.
         signature: As for `lift`.
     """
 
-    def __init__(self, inference: Any, training: Any, prefix: str | None, signature: str | None = None) -> None:
+    def __init__(self, inference: Any, training: Any, prefix: str, signature: str | None = None) -> None:
         first = LiftedGraph(inference)
         last = first if inference is training else LiftedGraph(training)
         parts = {part.node: part for graph in (first, last) for part in graph.variables}
-        values = checkpoint.read(prefix, list(parts.values())) if prefix is not None else {}
+        values = checkpoint.read(prefix, list(parts.values())) if parts else {}
         state = LiftedState([first, last], parts.values(), values)
         self.variables = list(state.variables.values())
         self.trainable_variables = [state.variables[node] for node, part in parts.items() if part.is_trainable]
@@ -227,6 +244,7 @@ class LiftedModel(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc]
             setattr(self, f"{name}_signature" if name in _OWN_NAMES else name, LiftedSignature(self, named[name]))
         object.__setattr__(self, "named", named)  # what is tracked must be savable
         object.__setattr__(self, "main", self._choose(signature))
+        object.__setattr__(self, "tags", frozenset(inference.meta_info_def.tags))
         messages = tf1_hub.attached_bytes(inference)
         if messages:
             self.attached_messages = tf.function(

@@ -45,6 +45,7 @@ class LiftedGraph:
         self.losses = self.graph.collection("regularization_losses")
         self.updates = self.graph.collection("update_ops")
         check(self.graph.nodes[name] for name in self.used())
+        self.graph.check_ops(self.used())
         self._control_flow = ControlFlow(self.graph.nodes, self.graph.parts)
         self._switches = self._find_switches()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from rehub import configuration
 from rehub import handle as handles
-from rehub.errors import DependencyError, FormatError, HandleError, HubError, SignatureError, UsageError
+from rehub.errors import DependencyError, FormatError, HandleError, HubError, PolicyError, SignatureError, UsageError
 from rehub.formats import saved_model
 from rehub.formats.saved_model import MetaGraph
 from rehub.model import excerpt, lookalike, model_info
@@ -26,12 +26,14 @@ from rehub.runtime.tf_version import import_tensorflow
 
 _MODEL_FILES = (saved_model.FILE_NAME, saved_model.TEXT_FILE_NAME)
 _TF1_HUB_FILE = "tfhub_module.pb"
-_LIFTED = ("lifted",)
+_LIFTED = ("<lifted>",)
 _Origin = tuple[str, Sequence[str] | None, Sequence[str] | None]
 """Of a loaded object: handle, tags, and the attributes of the root that were loaded; None for all.
 
 ``_LIFTED`` in place of these stands for a model of TensorFlow 1 as an object of TensorFlow 2.
 """
+
+_REST = "_rehub_rest"
 
 _log = logging.getLogger("rehub")
 
@@ -94,7 +96,7 @@ def load_for_layer(
         ConversionError: If the layer is to train a model of TensorFlow 1 with an op that cannot be lifted.
         HubError: What `load` raises.
     """
-    graph = _find(handle, tags)
+    graph = _find(handle, tags, lifts=_outermost_graph() is None)
     if graph.is_tf1 and _outermost_graph() is None:
         return _load_lifted(graph, options, trains=trains)
     if graph.message is None or configuration.current().memo or _outermost_graph() is not None:
@@ -106,7 +108,7 @@ def _load_lifted(graph: _Graph, options: Any, *, trains: bool) -> Any:
     """Lifts a model of TensorFlow 1; one that cannot be lifted is loaded as it is, if nobody wants to train it."""
     try:
         return _load_or_recall(graph, options, _LIFTED)
-    except DependencyError:
+    except (DependencyError, PolicyError):
         raise
     except Exception as error:  # whatever it is, the model may run as it is
         if trains:
@@ -157,7 +159,7 @@ def shared_by_parts(obj: Any) -> Any:
 
 
 def _rest_of(obj: Any) -> slim.Rest | None:
-    rest: slim.Rest | None = getattr(type(obj), "_rest", None)
+    rest: slim.Rest | None = getattr(obj, "__dict__", {}).get(_REST)
     return rest
 
 
@@ -182,7 +184,8 @@ class _Graph:
     message: Any = dataclasses.field(repr=False)
 
 
-def _find(handle: Any, tags: Sequence[str] | None) -> _Graph:
+def _find(handle: Any, tags: Sequence[str] | None, *, lifts: bool = False) -> _Graph:
+    """Finds a graph; ``lifts`` tells that a model of TensorFlow 1 is lifted, which checks all its graphs by itself."""
     if not isinstance(handle, (str, os.PathLike)):
         raise HandleError(
             f"Expected a string, got {handle!r}.",
@@ -217,8 +220,9 @@ def _find(handle: Any, tags: Sequence[str] | None) -> _Graph:
     tags = None if tags is None else sorted(tags)
     graphs = _read_graphs(path)
     _check_tags(handle, graphs, tags)
-    policy.enforce(handle, [graph for graph in graphs if tags is None or graph.tags == frozenset(tags)])
     is_tf1 = not any(graph.has_object_graph for graph in graphs)
+    if not (is_tf1 and lifts):
+        policy.enforce(handle, [graph for graph in graphs if tags is None or graph.tags == frozenset(tags)])
     has_parts = len(graphs) == 1 and not is_tf1
     return _Graph(handle, path, tags, is_tf1_hub, is_tf1, graphs[0].message if has_parts else None)
 
@@ -233,10 +237,10 @@ def _load(graph: _Graph, options: Any = None, only: Sequence[str] | None = None,
     """Loads a graph, or a part of it; ``keep_rest`` lets `whole` load the rest."""
     tf = import_tensorflow()
     origin = (lasting(graph.handle, graph.path), graph.tags)
-    if only is _LIFTED:
+    if only == _LIFTED:
         from rehub.runtime.lift_tf1 import lift
 
-        obj = load_with_ops(lambda: lift(graph.path, graph.tags), handle=graph.handle)
+        obj = load_with_ops(lambda: lift(graph.path, graph.tags, handle=graph.handle), handle=graph.handle)
         return _finish(obj, (*origin, _LIFTED), is_tf1_hub=graph.is_tf1_hub)
     part = None if only is None else _load_part(graph, options, only)
     if part is not None:
@@ -337,10 +341,11 @@ def _remember_origin(obj: Any, origin: _Origin, rest: slim.Rest | None) -> None:
         "__reduce_ex__": _reduce,
         "__module__": cls.__module__,
         "_origin": origin,
-        "_rest": rest,
         "_graph": None if graph is None else weakref.ref(graph),
     }
     obj.__class__ = type(cls.__name__, (cls,), facts)
+    # Not among these: TensorFlow may keep classes for good. And not by setattr, which would track it.
+    object.__setattr__(obj, _REST, rest)
 
 
 def _outermost_graph() -> Any:

@@ -109,6 +109,32 @@ class Tf1Graph:
         signature = self._meta_graph.signature_def.get("__saved_model_init_op")
         return found if signature is None else [*found, *(info.name for info in signature.outputs.values())]
 
+    def check_ops(self, names: Collection[str]) -> None:
+        """Refuses ops that TensorFlow does not have, and those on references that no resource offers.
+
+        Args:
+            names: The nodes to look at.
+
+        Raises:
+            tf.errors.NotFoundError: As TensorFlow raises it, for an op that it does not have.
+            ConversionError: For the others.
+        """
+        known = {function.signature.name for function in self._library.function} | {functional_ops.ARGUMENT}
+        for name in sorted(names):
+            if self.nodes[name].op not in known:
+                tf_private.check_registered(self.nodes[name].op)
+            if name in self._refused:
+                raise self._refusal(name)
+
+    def _refusal(self, name: str) -> ConversionError:
+        op = self.nodes[name].op
+        return ConversionError(
+            f"The node {name!r} is a {op!r}, which works on a reference variable of TensorFlow 1 in a way that no "
+            "resource variable offers.",
+            hint="Export the model again with resource variables (tf.compat.v1.enable_resource_variables()).",
+            ops=(op,),
+        )
+
     def state_nodes(self) -> list[str]:
         """The nodes that make what all uses of the graph share, but for the variables."""
         variables = {part.node for part in self.variables}
@@ -193,12 +219,7 @@ class Tf1Graph:
             return
         names = frozenset(names)
         for name in sorted(names & self._refused):
-            raise ConversionError(
-                f"The node {name!r} is a {self.nodes[name].op!r}, which works on a reference variable of TensorFlow 1 "
-                "in a way that no resource variable offers.",
-                hint="Export the model again with resource variables (tf.compat.v1.enable_resource_variables()).",
-                ops=(self.nodes[name].op,),
-            )
+            raise self._refusal(name)
         tf = import_tensorflow()
         definition = tf.compat.v1.GraphDef(versions=self.versions)
         moved: dict[str, list[bytes]] = {}

@@ -134,6 +134,14 @@ def attribute_names(op_type: str) -> frozenset[str]:
     return frozenset() if definition is None else frozenset(attribute.name for attribute in definition.attr)
 
 
+def check_registered(op_type: str) -> None:
+    """Raises the error with which TensorFlow itself meets an op that it does not have."""
+    import tensorflow as tf
+
+    if _op_definition(op_type) is None:
+        raise tf.errors.NotFoundError(None, None, f"Op type not registered '{op_type}'")
+
+
 def _op_definition(op_type: str) -> Any:
     from tensorflow.python.framework import op_def_registry
 
@@ -143,6 +151,7 @@ def _op_definition(op_type: str) -> Any:
 def output_counts(node: Any) -> list[tuple[str, int]]:
     """The names of a node's outputs, and how many tensors each of them is."""
     counts = []
+    check_registered(node.op)
     for output in _op_definition(node.op).output_arg:
         if output.number_attr:
             counts.append((output.name, int(node.attr[output.number_attr].i)))
