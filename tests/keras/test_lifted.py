@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
+import tests.conformance  # noqa: F401 - makes two devices
 from tests.tf1 import modules
 from tests.tf1.oracle import load_all
 
@@ -148,14 +149,20 @@ def test_saved_model_of_tf1_trains() -> None:
 
 
 def test_replicas_average_the_statistics(batch: Any) -> None:
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    halves = batch[:4], batch[4:]
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         layer = hub.KerasLayer(str(RICH.path), trainable=True)
-    alone = hub.KerasLayer(str(RICH.path), trainable=True)
-    strategy.run(tf.function(lambda x: layer(x, training=True)), [tf.constant(batch)])
-    alone(batch, training=True)
-    for one, other in zip(layer.resolved_object.variables, alone.resolved_object.variables, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    given = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(halves[context.replica_id_in_sync_group])
+    )
+    tf.function(lambda x: strategy.run(lambda each: layer(each, training=True), [x]))(given)
+    alone = [hub.KerasLayer(str(RICH.path), trainable=True) for _ in halves]
+    for each, half in zip(alone, halves, strict=True):
+        each(half, training=True)
+    expected = zip(*(each.resolved_object.variables for each in alone), strict=True)
+    for variable, values in zip(layer.resolved_object.variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), np.mean(values, axis=0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture

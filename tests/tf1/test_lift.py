@@ -28,7 +28,7 @@ CASES = pytest.mark.parametrize(
 TOLERANCE = 5e-6
 # The file does not hold this gradient.
 FORWARD_GRADIENTS = pytest.mark.filterwarnings("ignore:.*had a gradient of its own")
-# Their switch is off in the session that made the oracle.
+# Their switch is off in the session that made the oracle; see the last test.
 SWITCHED = frozenset({"training_switch"})
 
 
@@ -135,3 +135,12 @@ def test_saved_and_loaded_it_serves_all_signatures(name: str, loaded: Callable[[
             outputs = loaded(name).signatures[case.signature](**inputs)
             values = {key: lifted.to_value(output) for key, output in outputs.items()}
             assert_same_value(values, case.expected.outputs, TOLERANCE, case.signature)
+
+
+def test_training_turns_the_switch_of_a_graph_on() -> None:
+    named = lift(MODULES["training_switch"].path).named
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 3)), tf.float32)
+    trained = named["default"](x, training=True)["default"]
+    on, off = (named["with_switch"]({"x": x, "training": tf.constant(mode)})["default"] for mode in (True, False))
+    np.testing.assert_allclose(trained, on, rtol=1e-6)
+    assert not np.allclose(trained, off)
