@@ -73,15 +73,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-def pytest_collection() -> None:
-    """Makes two CPU devices, for the tests of replicas, before any module runs an op."""
-    if importlib.util.find_spec("tensorflow"):
-        import tensorflow as tf
-
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     until = os.environ.get("REHUB_TEST_UNTIL")
     if until and time.time() > float(until):

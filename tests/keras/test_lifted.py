@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
+import tests.conformance  # noqa: F401 - makes two devices
 from tests.tf1 import modules
 from tests.tf1.oracle import load_all
 
