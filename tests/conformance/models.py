@@ -35,6 +35,7 @@ class Sample:
         xla: Whether XLA can compile it.
         noise: By how much weights may differ after a few training steps, where rounding is amplified.
         trainable: How many variables are fine-tuned.
+        idle: How many of these have rounding errors for gradients: a bias before a batch normalization.
         others: How many are not.
         moving: How many of the others training changes nevertheless: statistics and seeds.
         losses: How many regularization losses it has.
@@ -55,6 +56,7 @@ class Sample:
     xla: bool = True
     noise: float = 1e-6
     trainable: int = 0
+    idle: int = 0
     others: int = 0
     moving: int = 0
     losses: int = 0
@@ -153,7 +155,7 @@ def _convolution() -> Any:
     return keras.Sequential(
         [
             keras.Input((6, 5, 2)),
-            keras.layers.Conv2D(4, 3, kernel_regularizer="l2", name="convolution"),
+            keras.layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2", name="convolution"),
             keras.layers.BatchNormalization(momentum=0.9, name="norm"),
             keras.layers.GlobalAveragePooling2D(),
             # Keras 2 gives the dropout of each trace another seed.
@@ -436,6 +438,7 @@ SAMPLES = [
         floats(4),
         call_with_training,
         trainable=6,
+        idle=1,
         others=2,
         moving=2,
         losses=2,
@@ -470,6 +473,7 @@ SAMPLES = [
         call_with_training,
         native=_keras2,
         trainable=4,
+        idle=1,
         others=2,
         moving=2,
     ),

@@ -41,7 +41,8 @@ def test_fit_changes_the_trainable_weights_and_nothing_else(sample, composition,
     before = float(model.evaluate(data(sample), verbose=0))
     model.fit(data(sample), epochs=2, verbose=0)
     assert float(model.evaluate(data(sample), verbose=0)) != before
-    assert _count_changes(trainable_before, trainable) == len(trainable)
+    still = len(trainable) - _count_changes(trainable_before, trainable)
+    assert still <= sample.idle
     assert _count_changes(frozen_before, frozen) == (sample.moving - sample.unheld if trains(state) else 0)
 
 
