@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -404,31 +403,9 @@ class HubLayer:
         return {"handle": self._handle}
 
     def _call_config(self) -> dict[str, Any]:
-        """The part of the configuration that says how the model is called.
-
-        Raises:
-            SignatureError: If ``arguments`` cannot be written as JSON.
-        """
-        for key, value in self._options.arguments.items():
-            try:
-                json.dumps(value)
-            except TypeError as error:
-                raise SignatureError(
-                    f"`hub.KerasLayer(..., arguments)` contains non json-serializable values in key: {key}: {error}.",
-                    hint="Use numbers, strings, lists and dicts.",
-                ) from error
-        chosen = {
-            "arguments": dict(self._options.arguments) or None,
-            "tags": None if self._options.tags is None else list(self._options.tags),
-            "signature": self._options.signature,
-            "signature_outputs_as_dict": self._options.signature_outputs_as_dict,
-            "output_key": self._options.output_key,
-            "output_shape": shapes.from_shapes(self._options.output_shape),
-            "allow_signature_training": self._options.allow_signature_training or None,
-            "batch_norm": None if self._options.batch_norm == "train" else self._options.batch_norm,
-            "trainable_filter": None if self._trainability.patterns is None else list(self._trainability.patterns),
-        }
-        return {key: value for key, value in chosen.items() if value is not None}
+        """The part of the configuration that says how the model is called, and what of it is trained."""
+        patterns = self._trainability.patterns
+        return {**self._options.config(), **({} if patterns is None else {"trainable_filter": list(patterns)})}
 
     def get_config(self) -> dict[str, Any]:
         """The configuration that `from_config` takes, JSON-serializable.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from rehub.errors import SignatureError
+from rehub.keras import shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,3 +40,29 @@ class Options:
                 "signature_outputs_as_dict is only valid if specifying a signature (or using a legacy TF1 Hub format).",
                 hint="Name the signature=, or leave signature_outputs_as_dict out.",
             )
+
+    def config(self) -> dict[str, Any]:
+        """The part of a layer's configuration that says how the model is called; what is as usual is left out.
+
+        Raises:
+            SignatureError: If ``arguments`` cannot be written as JSON.
+        """
+        for key, value in self.arguments.items():
+            try:
+                json.dumps(value)
+            except TypeError as error:
+                raise SignatureError(
+                    f"`hub.KerasLayer(..., arguments)` contains non json-serializable values in key: {key}: {error}.",
+                    hint="Use numbers, strings, lists and dicts.",
+                ) from error
+        chosen = {
+            "arguments": dict(self.arguments) or None,
+            "tags": None if self.tags is None else list(self.tags),
+            "signature": self.signature,
+            "signature_outputs_as_dict": self.signature_outputs_as_dict,
+            "output_key": self.output_key,
+            "output_shape": shapes.from_shapes(self.output_shape),
+            "allow_signature_training": self.allow_signature_training or None,
+            "batch_norm": None if self.batch_norm == "train" else self.batch_norm,
+        }
+        return {key: value for key, value in chosen.items() if value is not None}

@@ -18,6 +18,9 @@ CHECKPOINT_OPS = _SAVE_OPS | {"Restore", "RestoreSlice", "RestoreV2"}
 INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
 """Collections of nodes that are run when a graph is loaded."""
 
+WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSliceAssign")
+"""What the types of ops that write into a variable begin with."""
+
 _CALL_COLLECTIONS = ("update_ops", "regularization_losses")
 """Collections of nodes that an application runs when it imports a graph."""
 
@@ -145,6 +148,16 @@ class Program:
                 found.add(name)
                 waiting += users[name]
         return found
+
+
+def canonical(name: str) -> str:
+    """Returns a tensor's name with the number of the output; names of operations, such as ``^x``, stay."""
+    return name if name.startswith("^") or ":" in name else f"{name}:0"
+
+
+def control_inputs(node: Any) -> list[str]:
+    """Returns the inputs of a node that carry no values, with names like ``^x``."""
+    return [name for name in node.input if name.startswith("^")]
 
 
 def node_of(name: str) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rehub.errors import ConversionError
-from rehub.model.program import data_inputs, node_of
-from rehub.runtime.tf1_control_flow import Carried, Condition, ControlFlow, Loop, canonical
+from rehub.model.program import canonical, data_inputs, node_of
+from rehub.runtime.tf1_control_flow import Carried, Condition, ControlFlow, Loop
 from rehub.runtime.tf1_graph import Tf1Graph
 from rehub.runtime.tf_version import import_tensorflow
 

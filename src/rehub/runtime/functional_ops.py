@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rehub.model.program import data_inputs, node_of
+from rehub.model.program import control_inputs, data_inputs, node_of
 from rehub.runtime import function_calls
 from rehub.runtime.gradient_overrides import ATTRIBUTE
 
@@ -95,7 +95,7 @@ def _function(ends: Mapping[str, Any], name: str) -> Function:
     if name not in ends:
         return Function((), ())
     found = [_follow(ends, tensor) for tensor in data_inputs(ends[name])]
-    effects = [*controls(ends[name]), *(control for _, waits in found for control in waits)]
+    effects = [*control_inputs(ends[name]), *(control for _, waits in found for control in waits)]
     return Function(tuple(tensor for tensor, _ in found), tuple(dict.fromkeys(effects)))
 
 
@@ -108,7 +108,7 @@ def _without(ends: Mapping[str, Any], node: Any) -> Any:
     del new.input[:]
     found = [_follow(ends, tensor) for tensor in data_inputs(node)]
     new.input.extend(tensor for tensor, _ in found)
-    new.input.extend(dict.fromkeys([*controls(node), *(control for _, waits in found for control in waits)]))
+    new.input.extend(dict.fromkeys([*control_inputs(node), *(control for _, waits in found for control in waits)]))
     return new
 
 
@@ -117,14 +117,9 @@ def _follow(ends: Mapping[str, Any], tensor: str) -> tuple[str, list[str]]:
     waits: list[str] = []
     while node_of(tensor) in ends:
         end = ends[node_of(tensor)]
-        waits += controls(end)
+        waits += control_inputs(end)
         tensor = data_inputs(end)[int(tensor.partition(":")[2] or 0)]
     return tensor, waits
-
-
-def controls(node: Any) -> list[str]:
-    """Returns the inputs of a node that carry no values."""
-    return [name for name in node.input if name.startswith("^")]
 
 
 def _expanded(node: Any, functions: Mapping[str, Any], taken: set[str]) -> Iterator[Any]:
@@ -143,7 +138,7 @@ def _expanded(node: Any, functions: Mapping[str, Any], taken: set[str]) -> Itera
     for attribute in attributes:
         function = node.attr[attribute].func
         call = type(node)(name=_free(f"{node.name}/{attribute}", taken), op="StatefulPartitionedCall")
-        call.input.extend([*arguments, *(controls(node) if node.op in CONDITIONS else ())])
+        call.input.extend([*arguments, *(control_inputs(node) if node.op in CONDITIONS else ())])
         call.attr["f"].func.CopyFrom(function)
         signature = functions[function.name].signature
         call.attr["Tin"].list.type.extend(argument.type for argument in signature.input_arg)

@@ -10,15 +10,12 @@ import tensorflow as tf
 
 from rehub.formats.saved_model import NOT_CALLABLE
 from rehub.model.graph_activations import signature_activations
-from rehub.model.program import data_inputs, node_of
+from rehub.model.program import WRITES, data_inputs, node_of
 from rehub.runtime import reusable, signature_tensors, tf_private
 from rehub.runtime.functional_import import FunctionalImport, check
 from rehub.runtime.lifted_tables import LiftedTable
 from rehub.runtime.tf1_control_flow import ControlFlow
 from rehub.runtime.tf1_graph import Tf1Graph, VariablePart
-
-_SAME_VALUE = frozenset({"Enter", "Identity", "Switch"})
-_WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSliceAssign")
 
 
 class LiftedGraph:
@@ -93,13 +90,7 @@ class LiftedGraph:
 
     def _written(self, roots: Iterable[str]) -> set[str]:
         nodes = (self.graph.nodes[name] for name in self.graph.closure(roots))
-        return {self._source(data_inputs(node)[0]) for node in nodes if _writes(node) and data_inputs(node)}
-
-    def _source(self, tensor: str) -> str:
-        name = node_of(tensor)
-        while self.graph.nodes[name].op in _SAME_VALUE:
-            name = node_of(data_inputs(self.graph.nodes[name])[0])
-        return name
+        return {self.graph.source(data_inputs(node)[0]) for node in nodes if node.op.startswith(WRITES)}
 
     def begin(self, state: LiftedState, feeds: Mapping[str, Any], training: bool) -> FunctionalImport:
         """Begins to import parts of the graph into the function that is being traced.
@@ -217,7 +208,7 @@ class LiftedCall:
         self._function = tf.function(self._compute, autograph=False, input_signature=[dict(self.inputs)])
 
     def run(self, inputs: Any) -> dict[str, Any]:
-        """Returns the outputs; arguments and errors as for `LiftedSignature.run`."""
+        """Returns the outputs; arguments and errors as for `LiftedCalls`."""
         found: dict[str, Any] = self._function(self.converted(inputs))
         return found
 
@@ -271,12 +262,6 @@ def _handle(variable: Any) -> Any:
     if tf.distribute.has_strategy() and tf.distribute.in_cross_replica_context():
         return tf.distribute.get_strategy().experimental_local_results(variable)[0].handle
     return variable.handle
-
-
-def _writes(node: Any) -> bool:
-    return str(node.op).startswith(
-        ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply", "ResourceStrided")
-    )
 
 
 def _variable(part: VariablePart, value: Any, is_written: bool) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from rehub.errors import ConversionError
-from rehub.model.program import data_inputs, node_of
+from rehub.model.program import data_inputs
 from rehub.runtime import tf_private
 from rehub.runtime.tf1_graph import Tf1Graph
 
@@ -19,11 +19,9 @@ _TABLES = frozenset(
         "MutableDenseHashTableV2",
         "MutableHashTableV2",
         "MutableHashTableOfTensorsV2",
-        "AnonymousHashTable",
     }
 )
 _FILLS = ("InitializeTable", "LookupTableImport", "LookupTableInsert")
-_SAME_VALUE = frozenset({"Enter", "Identity", "Switch"})
 
 
 class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
@@ -81,10 +79,7 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
         """Whether a node writes into this table."""
         if not node.op.startswith(_FILLS):
             return False
-        name = node_of(data_inputs(node)[0])
-        while self._graph.nodes[name].op in _SAME_VALUE:
-            name = node_of(data_inputs(self._graph.nodes[name])[0])
-        return name == self._node
+        return bool(self._graph.source(data_inputs(node)[0]) == self._node)
 
     def _destroy_resource(self) -> None:
         tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rehub.errors import SignatureError
+from rehub.model.program import WRITES
 from rehub.runtime import tf_private
 from rehub.signature import Kind, TensorSpec, describe
 
@@ -166,12 +167,9 @@ def functions_in_mode(call: Callable[..., Any], functions: Sequence[Any], traini
     return chosen
 
 
-_WRITING = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply", "ResourceStridedSliceAssign")
-
-
 def writes_variables(functions: Sequence[Any]) -> bool:
     """Whether these concrete functions, or any that they call, may assign variables."""
-    return any(node.op.startswith(_WRITING) for function in functions for node in _nodes(function))
+    return any(node.op.startswith(WRITES) for function in functions for node in _nodes(function))
 
 
 def _nodes(function: Any) -> Iterator[Any]:

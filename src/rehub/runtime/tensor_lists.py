@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rehub.model.program import data_inputs
+from rehub.model.program import control_inputs, data_inputs
 from rehub.model.tensor_arrays import ARRAY, PASSES_ON, flows
 from rehub.runtime.tf_version import import_tensorflow
 
@@ -89,10 +89,6 @@ def _shape_of(array: Any) -> Any:
     return [dim.size for dim in shape.dim]
 
 
-def _controls(node: Any) -> list[str]:
-    return [name for name in node.input if name.startswith("^")]
-
-
 def _reserve(node: Any) -> list[Any]:
     tf = import_tensorflow()
     shape = _constant(node, f"{node.name}/element_shape", _shape_of(node))
@@ -100,7 +96,7 @@ def _reserve(node: Any) -> list[Any]:
         node,
         node.name,
         "TensorListReserve",
-        [shape.name, data_inputs(node)[0], *_controls(node)],
+        [shape.name, data_inputs(node)[0], *control_inputs(node)],
         element_dtype=node.attr["dtype"].type,
         shape_type=tf.int32.as_datatype_enum,
     )
@@ -114,7 +110,7 @@ def _rewritten(node: Any, array: Any) -> list[Any]:
     shape = _constant(node, f"{node.name}/element_shape", _shape_of(array))
     shape_type = tf.int32.as_datatype_enum
     if kind == "Size":
-        return [_new(node, node.name, "TensorListLength", [flow, *_controls(node)])]
+        return [_new(node, node.name, "TensorListLength", [flow, *control_inputs(node)])]
     if kind == "Read":
         new = _new(node, node.name, "TensorListGetItem", [flow, inputs[1], shape.name], element_dtype=dtype)
     elif kind == "Gather":
@@ -123,13 +119,13 @@ def _rewritten(node: Any, array: Any) -> list[Any]:
         new = _new(node, node.name, "TensorListSetItem", [flow, inputs[1], inputs[2]], element_dtype=dtype)
         if array.attr["dynamic_size"].b:
             new.attr["resize_if_index_out_of_bounds"].b = True
-        new.input.extend(_controls(node))
+        new.input.extend(control_inputs(node))
         return [new]
     elif kind == "Scatter":
         new = _new(
             node, node.name, "TensorListScatterIntoExistingList", [flow, inputs[2], inputs[1]], element_dtype=dtype
         )
-        new.input.extend(_controls(node))
+        new.input.extend(control_inputs(node))
         return [new]
     elif kind == "Concat":
         return _concat(node, flow, dtype, shape)
@@ -142,7 +138,7 @@ def _rewritten(node: Any, array: Any) -> list[Any]:
             element_dtype=dtype,
             shape_type=shape_type,
         )
-    new.input.extend(_controls(node))
+    new.input.extend(control_inputs(node))
     return [shape, new]
 
 
@@ -154,7 +150,7 @@ def _concat(node: Any, flow: str, dtype: int, shape: Any) -> list[Any]:
         node,
         node.name,
         "TensorListConcatV2",
-        [flow, shape.name, leading.name, *_controls(node)],
+        [flow, shape.name, leading.name, *control_inputs(node)],
         element_dtype=dtype,
         shape_type=tf.int32.as_datatype_enum,
     )

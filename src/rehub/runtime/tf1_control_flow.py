@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehub.errors import ConversionError
-from rehub.model.program import data_inputs, node_of
-from rehub.runtime.functional_ops import CONDITIONS, LOOPS, Parts, controls
+from rehub.model.program import canonical, control_inputs, data_inputs, node_of
+from rehub.model.tensor_arrays import PASSES_ON
+from rehub.runtime.functional_ops import CONDITIONS, LOOPS, Parts
 from rehub.runtime.gradient_overrides import ATTRIBUTE
-
-_SAME_VALUE = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +133,7 @@ class ControlFlow:
             return []
         if user.op == "IdentityN" and ATTRIBUTE not in user.attr:  # the results of a function, which are taken directly
             return []
-        return [f"{user.name}:0", f"{user.name}:1"] if user.op in _SAME_VALUE else None
+        return [f"{user.name}:0", f"{user.name}:1"] if user.op in PASSES_ON else None
 
     def _back_edge(self, node: Any) -> tuple[str, str] | None:
         """The ``Enter`` and the ``NextIteration`` of a loop variable; None for the ``Merge`` of a condition."""
@@ -168,7 +167,7 @@ class ControlFlow:
                 continue
             loop = Loop(
                 tuple(carried),
-                tuple(dict.fromkeys(control for enter in names for control in controls(self._nodes[enter]))),
+                tuple(dict.fromkeys(control for enter in names for control in control_inputs(self._nodes[enter]))),
                 data_inputs(self._nodes[condition])[0],
                 int(self._nodes[names[0]].attr["parallel_iterations"].i) or 10,
             )
@@ -202,7 +201,7 @@ class ControlFlow:
     def _waits(self, node: Any) -> tuple[str, ...]:
         """What a loop or condition of TensorFlow 2 waits for, but for its own functions."""
         own = tuple(f"^{node.name}/{name}" for name in ("cond", "body", "then_branch", "else_branch"))
-        return tuple(name for name in controls(node) if not name.startswith(own))
+        return tuple(name for name in control_inputs(node) if not name.startswith(own))
 
     def _find_functional_conditions(self) -> dict[str, Condition]:
         found = {}
@@ -303,11 +302,6 @@ class ControlFlow:
             condition = Condition(pred, results, tuple(inputs for _, inputs in members))
             found.update(dict.fromkeys((name for name, _ in members), condition))
         return found
-
-
-def canonical(name: str) -> str:
-    """Returns a tensor's name with the number of the output; names of operations, such as ``^x``, stay."""
-    return name if name.startswith("^") or ":" in name else f"{name}:0"
 
 
 def _branches_of(tensor: str, found: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from rehub.errors import ConversionError
-from rehub.model.program import INIT_COLLECTIONS, node_of, tensor_names
+from rehub.model.program import INIT_COLLECTIONS, canonical, node_of, tensor_names
 from rehub.runtime import (
     function_calls,
     functional_ops,
@@ -24,6 +24,7 @@ from rehub.runtime.tf_version import import_tensorflow
 
 UNFED = frozenset({"Placeholder", "PlaceholderV2"})
 _FRAMES = frozenset({"Enter", "RefEnter"})
+_SAME_HANDLE = frozenset({"Enter", "Identity", "Switch"})
 _imports = itertools.count()
 
 
@@ -149,6 +150,13 @@ class Tf1Graph:
         """The tensor that gives what a tensor of the original graph gave."""
         return self._reads.get(name, name)
 
+    def source(self, tensor: str) -> str:
+        """Returns the node that makes the variable or table whose handle a tensor is."""
+        name = node_of(tensor)
+        while self.nodes[name].op in _SAME_HANDLE:
+            name = node_of(self.nodes[name].input[0])
+        return name
+
     def closure(self, roots: Iterable[str], given: Collection[str] = ()) -> set[str]:
         """Returns the nodes that some tensors or operations depend on, with these.
 
@@ -240,7 +248,7 @@ class Tf1Graph:
             sources = list(node.input)
             del node.input[:]
             for source in sources:
-                full = _canonical(source)
+                full = canonical(source)
                 if full in given and full not in used:
                     used[full] = tf_private.in_graph(graph, given[full])
                 if source.startswith("^") and source[1:] not in names:
@@ -262,7 +270,7 @@ class Tf1Graph:
             gradient_overrides.make_savable(graph.get_operation_by_name(scope + name) for name in names)
 
         def renamed(name: str) -> str:
-            full = _canonical(name)
+            full = canonical(name)
             if full in used or (full in given and node_of(name) not in names):
                 return str(tf_private.in_graph(graph, given[full]).name)
             return scope + name
@@ -425,10 +433,6 @@ def _without_devices(nodes: Iterable[Any]) -> Iterator[Any]:
             yield node
 
 
-def _canonical(name: str) -> str:
-    return name if name.startswith("^") or ":" in name else f"{name}:0"
-
-
 def _is_given(name: str, given: Collection[str]) -> bool:
     """Whether what a node takes comes from elsewhere; to wait for a node whose tensors do is to wait for nothing."""
-    return name.startswith("^") or _canonical(name) in given
+    return name.startswith("^") or canonical(name) in given
