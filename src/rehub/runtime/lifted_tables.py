@@ -33,12 +33,18 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
         assets: The ``tf.saved_model.Asset`` of each tensor that is the path of a file.
 
     Raises:
-        ConversionError: If the node makes something else than a table.
+        ConversionError: If the node makes something else than a table, such as a local variable.
     """
 
     def __init__(self, graph: Tf1Graph, node: str, assets: Mapping[str, Any]) -> None:
         super().__init__()
         definition = graph.nodes[node]
+        if definition.op == "VarHandleOp":
+            raise ConversionError(
+                f"The node {node!r} is a variable outside of the collection 'variables', so no checkpoint has its value.",
+                hint="Export the model again with the variable among tf.compat.v1.global_variables().",
+                ops=(definition.op,),
+            )
         if definition.op not in _TABLES:
             raise ConversionError(
                 f"The node {node!r} is a {definition.op!r}, which is neither a variable nor a table.",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from rehub.errors import ConversionError
-from rehub.model.program import INIT_COLLECTIONS, canonical, node_of, tensor_names
+from rehub.model.program import INIT_COLLECTIONS, canonical, data_inputs, node_of, tensor_names
 from rehub.runtime import (
     function_calls,
     functional_ops,
@@ -92,6 +92,11 @@ class Tf1Graph:
         messages = [] if functional else tf_private.control_flow_contexts(meta_graph.collection_def)
         self._contexts = [_Context(message, self._belonging) for message in messages]
         self._context_of = {name: context for context in self._contexts for name in context.inside}
+        self._arguments = {
+            argument: (loop, place)
+            for loop, parts in self.parts.items()
+            for place, argument in enumerate(parts.arguments)
+        }
         self.variables = tuple(self._variable_parts(definitions))
 
     def collection(self, name: str) -> list[str]:
@@ -153,8 +158,9 @@ class Tf1Graph:
     def source(self, tensor: str) -> str:
         """Returns the node that makes the variable or table whose handle a tensor is."""
         name = node_of(tensor)
-        while self.nodes[name].op in _SAME_HANDLE:
-            name = node_of(self.nodes[name].input[0])
+        while self.nodes[name].op in _SAME_HANDLE or name in self._arguments:
+            loop, place = self._arguments.get(name, (name, 0))
+            name = node_of(data_inputs(self.nodes[loop])[place])
         return name
 
     def closure(self, roots: Iterable[str], given: Collection[str] = ()) -> set[str]:
