@@ -13,6 +13,9 @@ import tensorflow as tf
 import rehub as hub
 from rehub.errors import ConversionError, FormatError, HubError, NotFoundError, PublishError, SignatureError
 from tests.conformance.models import SAMPLES
+from tests.tf1.modules import export
+
+v1 = tf.compat.v1
 
 DATA = Path(__file__).parents[1] / "data"
 MODULES = DATA / "tf1_hub"
@@ -37,8 +40,9 @@ def test_attached_messages_are_kept(tmp_path: Path) -> None:
     assert read == original.get_attached_message("image_module_info", hub.ImageModuleInfo)
 
 
-def test_saved_model_of_tensorflow_1_is_chosen_by_its_tags(tmp_path: Path) -> None:
-    hub.convert(SAVED / "graphs", tmp_path / "model", tags=["serve"])
+@pytest.mark.parametrize("tags", ["serve", ["serve"]])
+def test_saved_model_of_tensorflow_1_is_chosen_by_its_tags(tags: Any, tmp_path: Path) -> None:
+    hub.convert(SAVED / "graphs", tmp_path / "model", tags=tags)
     original = tf.saved_model.load(str(SAVED / "graphs"), tags=["serve"])
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     assert sorted(loaded.signatures) == sorted(original.signatures)
@@ -50,6 +54,50 @@ def test_chosen_signature_becomes_the_call(tmp_path: Path) -> None:
     words = tf.constant(["red", "blue"])
     (expected,) = model.signatures["ids"](words).values()
     np.testing.assert_array_equal(model(words), expected)
+
+
+def _write_module(folder: Path, module_fn: Any, variants: Any = None) -> Path:
+    return export(hub, hub.create_module_spec(module_fn, variants), folder)
+
+
+def test_variant_without_tags_is_the_one_that_is_converted_and_compared(tmp_path: Path) -> None:
+    def module_fn(factor: float) -> None:
+        x = v1.placeholder(tf.float32, [None])
+        hub.add_signature(inputs=x, outputs=x * v1.get_variable("factor", initializer=2.0) * factor)
+
+    variants = [({"large"}, {"factor": 10.0}), (set(), {"factor": 1.0})]
+    done = hub.convert(_write_module(tmp_path / "module", module_fn, variants), tmp_path / "model")
+    assert (done.difference, done.not_compared) == (0.0, "")
+    assert hub.load(str(tmp_path / "model"))(tf.constant([3.0])).numpy().tolist() == [6.0]
+
+
+def _composite_outputs() -> None:
+    x = v1.placeholder(tf.float32, [None, 3])
+    hub.add_signature(inputs=x, outputs={"default": tf.sparse.from_dense(x), "doubled": 2.0 * x})
+    hub.add_signature("ragged", x, {"pieces": tf.RaggedTensor.from_tensor(x, padding=0.0)})
+
+
+@pytest.mark.parametrize("signature", ["default", "ragged"])
+def test_sparse_or_ragged_output_becomes_what_the_call_returns(signature: str, tmp_path: Path) -> None:
+    module = _write_module(tmp_path / "module", _composite_outputs)
+    done = hub.convert(module, tmp_path / "model", signature=signature)
+    assert (done.difference, done.not_compared) == (0.0, "")
+    output = hub.load(str(tmp_path / "model"))(tf.constant([[1.0, 2.0, 0.0], [3.0, 0.0, 0.0]]))
+    found = tf.sparse.to_dense(output) if signature == "default" else output.to_tensor(shape=[2, 3])
+    assert found.numpy().tolist() == [[1.0, 2.0, 0.0], [3.0, 0.0, 0.0]]
+
+
+def test_signature_with_sparse_and_ragged_inputs_becomes_the_call(tmp_path: Path) -> None:
+    done = hub.convert(DATA / "tf1_kinds/ends", tmp_path / "model", signature="both")
+    assert done.difference == 0.0
+    assert "'both'" not in done.not_compared
+    assert "the signature 'sparse' takes sparse or ragged tensors, and is not the one" in done.not_compared
+
+
+def test_module_that_counts_its_calls_is_compared_from_the_same_count(tmp_path: Path) -> None:
+    done = hub.convert(DATA / "tf1_kinds/counter", tmp_path / "model")
+    assert done.difference is not None
+    assert (done.difference <= 1e-6, done.not_compared) == (True, "")
 
 
 def test_chosen_signature_becomes_the_default_of_a_module(tmp_path: Path) -> None:
@@ -79,7 +127,8 @@ def test_model_with_chance_in_it_is_not_compared(tmp_path: Path) -> None:
 
     tf.saved_model.save(Random(), str(tmp_path / "model"))
     done = hub.convert(tmp_path / "model", tmp_path / "module", to="tf1-hub")
-    assert (done.difference, done.not_compared) == (None, "the model gives other outputs each time")
+    reason = "the model gives other outputs each time"
+    assert (done.difference, done.not_compared) == (None, f"{reason}; the signature 'serving_default': {reason}")
 
 
 @pytest.mark.parametrize(

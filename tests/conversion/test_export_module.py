@@ -159,3 +159,13 @@ def test_keras_layer_with_a_hub_layer_keeps_the_tables_of_that(network, path, tm
     )
     hub.export(model, path)
     assert hub.load(path)(tf.constant(["b", "c"])).numpy().tolist() == [2.0, -2.0]
+
+
+def test_inputs_and_outputs_of_the_same_name_get_numbers_in_the_signature(path):
+    class Branches(tf.Module):
+        def __call__(self, inputs):
+            return {"y": {"z": inputs["a"]["b"]}, "y_z": -inputs["a_b"]}
+
+    hub.export(Branches(), path, inputs={"a": {"b": tf.TensorSpec([None])}, "a_b": tf.TensorSpec([None])})
+    outputs = hub.load(path).signatures["serving_default"](a_b=tf.constant([1.0]), a_b_1=tf.constant([2.0]))
+    assert {name: output.numpy().tolist() for name, output in outputs.items()} == {"y_z": [1.0], "y_z_1": [-2.0]}

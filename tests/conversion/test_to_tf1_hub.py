@@ -198,6 +198,57 @@ def test_only_updates_that_no_output_waits_for_become_update_ops(tmp_path: Path)
         assert session.run(module.variable_map["total"]) == 18.0
 
 
+class Calls(tf.Module):
+    """Counts all its calls; in training it doubles, says how often it was called, and drops at random if it shall."""
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+        self.count = tf.Variable(0.0, trainable=False, name="count")
+
+    @tf.function(input_signature=[tf.TensorSpec([None]), tf.TensorSpec([], tf.bool)])
+    def __call__(self, x: Any, training: Any) -> Any:
+        self.count.assign_add(1.0)
+        if training:
+            return {"only": tf.nn.dropout(2.0 * x + self.count, self.rate)}
+        return {"only": x + self.count}
+
+
+def test_mode_that_is_a_tensor_gives_both_variants(tmp_path: Path) -> None:
+    tf.saved_model.save(Calls(), str(tmp_path / "model"), {})
+    done = hub.convert(tmp_path / "model", tmp_path / "module", to="tf1-hub")
+    assert (done.difference, done.not_compared) == (0.0, "")
+    found = {}
+    for tags in (frozenset[str](), frozenset({"train"})):
+        with tf.Graph().as_default(), v1.Session() as session:
+            output = hub.Module(str(tmp_path / "module"), tags=tags)(tf.constant([3.0]))
+            session.run(v1.global_variables_initializer())
+            found[tags] = session.run(output).tolist()
+    # The only output is the default one, and the model's count is what it was before it was compared.
+    assert found == {frozenset(): [4.0], frozenset({"train"}): [7.0]}
+
+
+def test_dropout_in_training_is_not_compared_and_all_else_is(tmp_path: Path) -> None:
+    tf.saved_model.save(Calls(rate=0.5), str(tmp_path / "model"), {})
+    done = hub.convert(tmp_path / "model", tmp_path / "module", to="tf1-hub")
+    reason = "the call of the model for training: the model gives other outputs each time"
+    assert (done.difference, done.not_compared) == (0.0, reason)
+
+
+class Branches(tf.Module):
+    @tf.function(input_signature=[{"a": {"b": tf.TensorSpec([None])}, "a_b": tf.TensorSpec([None])}])
+    def __call__(self, inputs: Any) -> Any:
+        return inputs["a"]["b"] - 10.0 * inputs["a_b"]
+
+
+def test_inputs_of_the_same_name_get_numbers(tmp_path: Path) -> None:
+    tf.saved_model.save(Branches(), str(tmp_path / "model"), {})
+    hub.convert(tmp_path / "model", tmp_path / "module", to="tf1-hub")
+    with tf.Graph().as_default(), v1.Session() as session:
+        module = hub.Module(str(tmp_path / "module"))
+        assert session.run(module({"a_b": tf.constant([1.0]), "a_b_1": tf.constant([2.0])})).tolist() == [-19.0]
+
+
 class Growing(tf.train.Checkpoint):
     def __init__(self) -> None:
         super().__init__()

@@ -54,3 +54,14 @@ def test_file_that_does_not_run_is_not_written(tmp_path: Path) -> None:
 def test_inputs_that_only_tensorflow_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"inputs that only TensorFlow has: inputs: ragged string\[\?, \?\]"):
         hub.convert(DATA / "tf1_kinds/ends", tmp_path / "m.tflite", to="tflite", signature="ragged")
+
+
+def test_outputs_that_only_tensorflow_has_are_refused(tmp_path: Path) -> None:
+    class Sparse(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+        def __call__(self, x: Any) -> Any:
+            return {"dense": 2.0 * x, "sparse": tf.sparse.from_dense(x)}
+
+    tf.saved_model.save(Sparse(), str(tmp_path / "model"))
+    with pytest.raises(ConversionError, match=r"outputs that only TensorFlow has: .*sparse: sparse float32\[\?, 3\]"):
+        hub.convert(tmp_path / "model", tmp_path / "m.tflite", to="tflite")

@@ -43,7 +43,7 @@ def test_outwards() -> None:
         assert Path("model.onnx").is_file()
 
 
-def test_inputs_to_compare_on() -> None:
+def test_what_is_compared() -> None:
     model = DATA / "models/half_plus_two"
     done = hub.convert(model, "checked", to="tf1-hub", sample_inputs={"x": [1.0, 2.0, 3.0]})
     assert done.not_compared == ""

@@ -11,6 +11,7 @@ import click
 from rehub.cli import output
 from rehub.cli.completion import cached_handles
 from rehub.cli.group import examples
+from rehub.errors import FormatError
 
 if TYPE_CHECKING:
     from rehub.conversion.convert import Target
@@ -80,12 +81,9 @@ def command(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import numpy as np
+    from rehub.formats import array_file
 
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, TypeError) as error:
-        raise click.BadParameter(
-            f"'{file}' is no .npz file of plain arrays ({error}).", param_hint="'--sample'"
-        ) from error
+        return array_file.read(file)
+    except FormatError as error:
+        raise click.BadParameter(str(error), param_hint="'--sample'") from error

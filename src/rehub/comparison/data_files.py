@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rehub.comparison.images import ImageFiles
-from rehub.errors import ComparisonError
+from rehub.errors import ComparisonError, FormatError
+from rehub.formats import array_file
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _IMAGES = (".jpeg", ".jpg", ".png")
@@ -37,7 +37,7 @@ def read_data(path: Path, text_column: str = "text", label_column: str = "label"
             return _read_table(path, text_column, label_column)
         if path.suffix == ".npz":
             return _read_arrays(path)
-    except (OSError, EOFError, csv.Error, UnicodeDecodeError, zipfile.BadZipFile) as error:
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ComparisonError(f"'{path}' cannot be read: {error}.", hint="Write the file anew.") from error
     raise ComparisonError(
         f"'{path}' is none of the files that are read here.",
@@ -78,12 +78,9 @@ def _as_numbers(labels: Sequence[str]) -> NDArray[Any]:
 
 def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file}
-    except ValueError as error:
-        raise ComparisonError(
-            f"'{path}' cannot be read: {error}.", hint="Write texts as an array of texts, not of objects."
-        ) from error
+        arrays = array_file.read(path)
+    except FormatError as error:
+        raise ComparisonError(error.message, hint=error.hint) from error
     for name in ("x", "y"):
         if name not in arrays:
             raise ComparisonError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from rehub.conversion.leaves import names_of
 from rehub.errors import ConversionError, SignatureError
 from rehub.runtime import reusable
 from rehub.runtime.tf_version import import_tensorflow
@@ -25,20 +26,31 @@ class EntryPoint:
         specs: The ``tf.TypeSpec`` of each input.
         call: Takes the inputs by name and returns the outputs by name.
         is_signature: Whether it is a serving signature.
+        is_training: Whether it is the call for training.
     """
 
     name: str
     specs: Mapping[str, Any]
     call: Callable[[Mapping[str, Any]], dict[str, Any]]
     is_signature: bool = False
+    is_training: bool = False
 
     @property
     def is_dense(self) -> bool:
         """Whether all inputs are plain tensors."""
         return all(isinstance(spec, import_tensorflow().TensorSpec) for spec in self.specs.values())
 
+    def takes_what(self, other: EntryPoint) -> bool:
+        """Whether it has the same inputs as another one."""
+        mine, others = (
+            {name: reusable.describe_spec(spec) for name, spec in each.specs.items()} for each in (self, other)
+        )
+        return mine == others
+
     def __str__(self) -> str:
-        return f"the signature {self.name!r}" if self.is_signature else "the call of the model itself"
+        if self.is_signature:
+            return f"the signature {self.name!r}"
+        return "the call of the model for training" if self.is_training else "the call of the model itself"
 
 
 def choose(obj: Any, signature: str | None, handle: str) -> EntryPoint:
@@ -83,7 +95,7 @@ def of_call(obj: Any, *, training: bool, handle: str) -> EntryPoint:
     """Returns the call of an object itself.
 
     An input, or an output, that has no name of its own gets one: a single output is ``default``, those of a list are
-    ``output_0``, ``output_1``, …
+    ``output_0``, ``output_1``, … What is in dicts within others is called by all keys, with ``_`` between them.
 
     Args:
         obj: A callable object that was loaded.
@@ -94,30 +106,40 @@ def of_call(obj: Any, *, training: bool, handle: str) -> EntryPoint:
         ConversionError: If no trace takes the inputs alone.
     """
     nest, options = _trace(obj, training, handle)
-    names = _names(nest, getattr(nest, "name", None) or "inputs")
+    names = names_of(nest, getattr(nest, "name", None) or "inputs", "inputs")
     tf = import_tensorflow()
 
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         result = obj(tf.nest.pack_sequence_as(nest, [inputs[name] for name in names]), **options)
-        is_nest = isinstance(result, (Mapping, list, tuple))
-        keys = _names(result, "output" if is_nest else DEFAULT)
-        return dict(zip(keys, tf.nest.flatten(result), strict=True))
+        return dict(zip(names_of(result, DEFAULT, "output"), tf.nest.flatten(result), strict=True))
 
-    return EntryPoint(DEFAULT, dict(zip(names, tf.nest.flatten(nest), strict=True)), call)
+    return EntryPoint(DEFAULT, dict(zip(names, tf.nest.flatten(nest), strict=True)), call, is_training=training)
+
+
+def variables_of(obj: Any) -> list[Any]:
+    """Returns the variables that an object lists, and those that its calls use."""
+    functions = [*reusable.concrete_functions(obj), *reusable.signatures_of(obj).values()]
+    trainable, others = reusable.variables_of(obj)
+    return reusable.unique([*trainable, *others, *reusable.function_variables(functions)])
 
 
 def _trace(obj: Any, training: bool, handle: str) -> tuple[Any, dict[str, Any]]:
-    """The inputs of the most general trace, and the other arguments that it was traced with, Python values."""
+    """The inputs of the most general trace, and its other arguments: Python values; the mode is a tensor if it was."""
+    tf = import_tensorflow()
     parameters = list(reusable.parameters_of(obj.__call__))
     found, refused = [], set[str]()
     for function in reusable.concrete_functions(obj):
         positional, named = function.structured_input_signature
         arguments = {**dict(zip(parameters, positional, strict=False)), **named}
-        if not arguments or bool(arguments.get("training")) != training:
+        if not arguments:
             continue
-        first = next(iter(arguments))
-        nest = arguments.pop(first)
-        tensors = {name for name, value in arguments.items() if _has_tensor(value)}
+        nest = arguments.pop(next(iter(arguments)))
+        mode: Any = arguments.get("training")
+        if _has_tensor(mode):
+            arguments["training"] = tf.cast(training, mode.dtype)
+        elif bool(mode) != training:
+            continue
+        tensors = {name for name, value in arguments.items() if name != "training" and _has_tensor(value)}
         refused |= tensors
         if not tensors and _has_tensor(nest):
             found.append((nest, arguments))
@@ -138,21 +160,3 @@ def _has_tensor(nest: Any) -> bool:
 def _generality(nest: Any) -> int:
     shapes = [reusable.dimensions(spec.shape) for spec in import_tensorflow().nest.flatten(nest)]
     return sum(100 if shape is None else shape.count(None) for shape in shapes)
-
-
-def _names(nest: Any, fallback: str) -> list[str]:
-    """A name for each leaf, in the order of ``tf.nest.flatten``: the keys that lead to it."""
-    before = [] if isinstance(nest, Mapping) else [fallback]
-    return ["_".join([*before, *path]) for path in _paths(nest)]
-
-
-def _paths(nest: Any) -> Iterator[tuple[str, ...]]:
-    if isinstance(nest, Mapping):
-        parts = [(str(key), nest[key]) for key in sorted(nest)]
-    elif isinstance(nest, (list, tuple)):
-        parts = [(str(place), value) for place, value in enumerate(nest)]
-    else:
-        yield ()
-        return
-    for key, value in parts:
-        yield from ((key, *path) for path in _paths(value))

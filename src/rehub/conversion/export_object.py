@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehub.conversion import export_arguments
+from rehub.conversion import export_arguments, leaves
 from rehub.conversion.export_arguments import Hyperparameter
 from rehub.conversion.export_source import Source
 from rehub.errors import HubError, PublishError, SignatureError
@@ -252,24 +252,13 @@ def _resources(functions: Sequence[Any], roots: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _leaves(nest: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """What is in a nest, with the keys and indices that lead there, in the order of ``tf.nest.flatten``."""
-    if isinstance(nest, Mapping):
-        return [leaf for key in sorted(nest) for leaf in _leaves(nest[key], (*path, str(key)))]
-    if isinstance(nest, (list, tuple)):
-        return [leaf for index, each in enumerate(nest) for leaf in _leaves(each, (*path, str(index)))]
-    return [(path, nest)]
-
-
 def _input_names(inputs: Any) -> list[str]:
     """What the inputs of a signature are called: by the keys of dicts, or as their specs say."""
-    leaves = _leaves(inputs)
-    names: list[str] = []
-    for path, spec in leaves:
-        own = "" if isinstance(inputs, Mapping) else getattr(spec, "name", None)
-        name = re.sub(r"\W", "_", own or "_".join(path if isinstance(inputs, Mapping) else ("inputs", *path)))
-        names.append(f"{name}_{len(names)}" if name in names else name)
-    return names
+    names = leaves.names_of(inputs, "inputs", "inputs")
+    if not isinstance(inputs, Mapping):
+        specs = import_tensorflow().nest.flatten(inputs)
+        names = [getattr(spec, "name", None) or name for spec, name in zip(specs, names, strict=True)]
+    return leaves.numbered(re.sub(r"\W", "_", name) for name in names)
 
 
 def _renamed(spec: Any, name: str) -> Any:
@@ -279,6 +268,5 @@ def _renamed(spec: Any, name: str) -> Any:
 
 def _named_outputs(outputs: Any) -> dict[str, Any]:
     """What a signature returns: the keys of a dict, or output_0 and so on, as TensorFlow calls them."""
-    if isinstance(outputs, Mapping):
-        return {"_".join(path): tensor for path, tensor in _leaves(outputs)}
-    return {"_".join(("output", *(path or ("0",)))): tensor for path, tensor in _leaves(outputs)}
+    names = leaves.names_of(outputs, "output_0", "output")
+    return dict(zip(names, import_tensorflow().nest.flatten(outputs), strict=True))

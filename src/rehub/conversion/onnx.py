@@ -36,10 +36,11 @@ def write(obj: Any, entry: EntryPoint, path: Path, handle: str) -> Converted:
     import tf2onnx
 
     tf = import_tensorflow()
-    check_dense(entry)
+    check_dense(entry, "takes inputs", entry.specs)
     names = list(entry.specs)
     function = tf.function(lambda *inputs: entry.call(dict(zip(names, inputs, strict=True))), autograph=False)
     outputs = function.get_concrete_function(*entry.specs.values()).structured_outputs
+    check_dense(entry, "gives outputs", outputs)
     # All names in a file of ONNX differ, also those of inputs and outputs.
     specs = [
         tf.TensorSpec(spec.shape, spec.dtype, f"{name}_input" if name in outputs else name)

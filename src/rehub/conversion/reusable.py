@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rehub.conversion import entry_point
+from rehub.conversion.differences import Arrays
 from rehub.conversion.entry_point import DEFAULT
-from rehub.conversion.samples import Arrays, Samples
+from rehub.conversion.samples import Samples, Tally, unchanged
 from rehub.conversion.tf1_session import Tf1Session
 from rehub.errors import SignatureError
 from rehub.model.model_info import ModelInfo
@@ -80,20 +81,21 @@ class Written:
         """
         obj = import_tensorflow().saved_model.load(str(self.folder))
         original = Tf1Session(self.info.folder, self.tags, is_module=self.info.format == "tf1_hub")
-        found, problems = [], []
-        for name in sorted(obj.signatures):
-            entry = original.entry(name)
-            samples = Samples(entry, given if name == self.main else None)
-            what = f"the signature {name!r} of the converted model"
+        entries = {name: original.entry(name) for name in sorted(obj.signatures)}
+        tally, main = Tally(), entries[self.main]
+        samples = Samples(main, given)
+        called = samples.only(DEFAULT) if DEFAULT in samples.outputs else samples
+        with unchanged(obj.variables):
+            tally.add(called, _call(obj, called), tolerance, "the call of the converted model", str(main))
+        for name, entry in entries.items():
             if entry.is_dense:
-                found.append(samples.compare(entry_point.of_signature(obj, name).call, tolerance, what))
-            if name == self.main:
-                called = samples.only(DEFAULT) if DEFAULT in samples.outputs else samples
-                found.append(called.compare(_call(obj, called), tolerance, "the call of the converted model"))
-            if samples.problem:
-                problems.append(f"signature {name!r}: {samples.problem}")
-        numbers = [each for each in found if each is not None]
-        return max(numbers, default=None), "; ".join(problems)
+                outputs = samples if name == self.main else Samples.of_another(entry, given, main)
+                with unchanged(obj.variables):
+                    call = entry_point.of_signature(obj, name).call
+                    tally.add(outputs, call, tolerance, f"{entry} of the converted model", str(entry))
+            elif name != self.main:  # a signature of TensorFlow 2 takes them in parts
+                tally.leave_out(f"{entry} takes sparse or ragged tensors, and is not the one that became the call")
+        return tally.largest, tally.problem
 
 
 def _call(obj: Any, samples: Samples) -> Callable[[dict[str, Any]], Mapping[str, Any]]:

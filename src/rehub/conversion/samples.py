@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rehub.conversion.differences import Arrays, as_arrays, difference
 from rehub.conversion.entry_point import EntryPoint
 from rehub.errors import ConversionError, SignatureError
 from rehub.runtime import reusable
 from rehub.runtime.tf_version import import_tensorflow
-
-Arrays = Mapping[str, Any]
-"""Arrays by name; sparse and ragged tensors as ``tf.SparseTensor`` and ``tf.RaggedTensor``."""
 
 _BATCH = 2
 _SIZES = (8, 64, 224)
@@ -27,10 +26,11 @@ class Samples:
     Args:
         entry: The entry point.
         given: Inputs of the user's, by name; None to make some.
+        variables: Those of a model that runs eagerly: they keep their values.
 
     Attributes:
         inputs: The inputs by name, tensors.
-        outputs: What the model made of them, arrays by name; empty if there is nothing to compare.
+        outputs: What the model made of them, as from `as_arrays`; empty if there is nothing to compare.
         problem: Why there is nothing to compare; empty if there is.
 
     Raises:
@@ -38,13 +38,13 @@ class Samples:
         ConversionError: If the model cannot be run with the user's.
     """
 
-    def __init__(self, entry: EntryPoint, given: Arrays | None) -> None:
+    def __init__(self, entry: EntryPoint, given: Arrays | None, variables: Sequence[Any] = ()) -> None:
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.problem = "the model ran with none of the inputs that were made for it; pass some as sample inputs"
         for inputs in [_converted(entry, given)] if given is not None else _made(entry.specs):
             try:
-                first, second = (as_arrays(entry.call(inputs)) for _ in range(2))
+                first, second = (_run(entry, inputs, variables) for _ in range(2))
             except Exception as error:  # whatever the ops of a model raise
                 if given is not None:
                     raise ConversionError(
@@ -56,6 +56,16 @@ class Samples:
             self.problem = "" if difference(first, second) == 0 else "the model gives other outputs each time"
             self.outputs = {} if self.problem else first
             return
+
+    @classmethod
+    def of_another(
+        cls, entry: EntryPoint, given: Arrays | None, chosen: EntryPoint, variables: Sequence[Any] = ()
+    ) -> Samples:
+        """Returns those of an entry point beside the chosen one: the user's if it takes them, too, else made ones."""
+        if given is not None and entry.takes_what(chosen):
+            with contextlib.suppress(ConversionError):
+                return cls(entry, given, variables)
+        return cls(entry, None, variables)
 
     def only(self, output: str) -> Samples:
         """Returns the same with one of the outputs."""
@@ -104,45 +114,60 @@ class Samples:
         return largest
 
 
-def as_arrays(outputs: Arrays) -> dict[str, Any]:
-    """Returns the outputs of a model as arrays; sparse and ragged ones as an array of each of their parts."""
-    import numpy as np
+class Tally:
+    """The largest of several differences, and why others are not known."""
 
-    tf = import_tensorflow()
-    found: dict[str, Any] = {}
-    for name, value in outputs.items():
-        parts = tf.nest.flatten(value, expand_composites=True)
-        keys = [name] if len(parts) == 1 else [f"{name}, part {place}" for place in range(len(parts))]
-        found.update((key, np.asarray(part)) for key, part in zip(keys, parts, strict=True))
-    return found
+    def __init__(self) -> None:
+        self._found: list[float] = []
+        self._problems: dict[str, None] = {}
+
+    def add(
+        self, samples: Samples, run: Callable[[dict[str, Any]], Arrays], tolerance: float, what: str, part: str = ""
+    ) -> None:
+        """Compares; arguments and errors as for `Samples.compare`.
+
+        Args:
+            samples: Those of the model.
+            run: Runs the converted model.
+            tolerance: The largest difference that is no error.
+            what: The converted model, for the reader.
+            part: What of the model has the samples, if there are others.
+        """
+        found = samples.compare(run, tolerance, what)
+        if found is None:
+            self.leave_out(f"{part}: {samples.problem}" if part else samples.problem)
+        else:
+            self._found.append(found)
+
+    def leave_out(self, why: str) -> None:
+        """Notes what is not compared, and why."""
+        self._problems[why] = None
+
+    @property
+    def largest(self) -> float | None:
+        """The largest difference; None if there is none."""
+        return max(self._found, default=None)
+
+    @property
+    def problem(self) -> str:
+        """What was not compared, and why."""
+        return "; ".join(self._problems)
 
 
-def difference(found: Arrays, expected: Arrays) -> float:
-    """The largest difference between arrays of the same names, relative to the largest magnitude in each.
-
-    Infinite where shapes differ, or values that are no numbers.
-    """
-    import numpy as np
-
-    largest = 0.0
-    for name, value in expected.items():
-        other = found[name]
-        if other.shape != value.shape:
-            return np.inf
-        if value.dtype.kind not in "fiuc":
-            if _texts(other) != _texts(value):
-                return np.inf
-        elif not np.array_equal(other, value, equal_nan=value.dtype.kind in "fc"):
-            if not np.array_equal(np.isfinite(other), np.isfinite(value)) or not np.isfinite(value).all():
-                return np.inf
-            wide = np.complex128 if value.dtype.kind == "c" else np.float64
-            scale = max(1.0, float(np.abs(value.astype(wide)).max(initial=0.0)))
-            largest = max(largest, float(np.abs(other.astype(wide) - value.astype(wide)).max()) / scale)
-    return largest
+@contextlib.contextmanager
+def unchanged(variables: Iterable[Any]) -> Iterator[None]:
+    """Gives variables the values back that they had."""
+    values = [(variable, variable.read_value()) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in values:
+            variable.assign(value)
 
 
-def _texts(value: Any) -> Any:
-    return [each.decode() if isinstance(each, bytes) else each for each in value.ravel().tolist()]
+def _run(entry: EntryPoint, inputs: Mapping[str, Any], variables: Iterable[Any]) -> dict[str, list[Any]]:
+    with unchanged(variables):
+        return as_arrays(entry.call(inputs))
 
 
 def _converted(entry: EntryPoint, given: Arrays) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rehub.conversion import entry_point, update_ops
-from rehub.conversion.converted import Converted
+from rehub.conversion.converted import Converted, Twin
 from rehub.conversion.entry_point import DEFAULT, EntryPoint
 from rehub.conversion.tf1_session import Tf1Session, placeholders
 from rehub.errors import ConversionError
@@ -44,30 +44,35 @@ def write(obj: Any, default: EntryPoint, folder: Path, handle: str) -> Converted
         ConversionError: If the model has state that no module can have.
     """
     model = _Model(obj, default, handle)
-    tags = [(set[str](), {"training": False}), ({"train"}, {"training": True})]
-    spec = create_module_spec(model.build, tags if model.trains else tags[:1])
+    tags = [(set[str](), {"training": False}), ({"train"}, {"training": True})][: len(model.calls)]
+    spec = create_module_spec(model.build, tags)
     spec.write(folder, model.values)
-    return Converted(Tf1Session(folder, (), is_module=True).entry(DEFAULT).call)
+    inference, *training = [Tf1Session(folder, each, is_module=True) for each, _ in tags]
+    twins = [Twin(model.calls[True], [each.entry(DEFAULT).call]) for each in training]
+    for entry in model.signatures:
+        twins.append(Twin(entry, [each.entry(entry.name).call for each in (inference, *training)]))
+    return Converted(inference.entry(DEFAULT).call, twins=twins)
 
 
 class _Model:
     """The functions of a model, traced, and the state that they use.
 
     Attributes:
-        trains: Whether training has a graph of its own.
+        calls: What becomes the signature ``default`` in inference, and, if it has a graph of its own, in training.
+        signatures: The other signatures.
         values: The value of each variable by the node that makes it; complete when a graph was built.
     """
 
     def __init__(self, obj: Any, default: EntryPoint, handle: str) -> None:
         self._handle = handle
-        signatures = [entry_point.of_signature(obj, name) for name in reusable.signatures_of(obj) if name != DEFAULT]
-        main = EntryPoint(DEFAULT, default.specs, lambda inputs: _with_default(default.call(inputs)))
-        self.trains = not default.is_signature and reusable.has_training_argument(obj.__call__)
-        calls = {False: main}
-        if self.trains:
-            calls[True] = entry_point.of_call(obj, training=True, handle=handle)
-        self._calls = {training: _trace(entry, training) for training, entry in calls.items()}
-        self._signatures = [_trace(entry) for entry in signatures]
+        self.signatures = [
+            entry_point.of_signature(obj, each) for each in reusable.signatures_of(obj) if each != DEFAULT
+        ]
+        self.calls = {False: default}
+        if not default.is_signature and reusable.has_training_argument(obj.__call__):
+            self.calls[True] = entry_point.of_call(obj, training=True, handle=handle)
+        self._calls = {training: _trace(_as_default(entry), training) for training, entry in self.calls.items()}
+        self._signatures = [_trace(entry) for entry in self.signatures]
         losses = reusable.regularization_losses_of(obj)
         self._losses = [_Traced("regularization_loss", {}, _concrete(loss)) for loss in losses]
         parts, tf = list(tf_private.reachable(obj)), import_tensorflow()
@@ -207,9 +212,14 @@ class _Serialized:
         return self.data
 
 
-def _with_default(outputs: dict[str, Any]) -> dict[str, Any]:
+def _as_default(entry: EntryPoint) -> EntryPoint:
     """The only output is the one that users of a module get without naming it."""
-    return dict(zip([DEFAULT], outputs.values(), strict=True)) if len(outputs) == 1 else outputs
+
+    def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = entry.call(inputs)
+        return dict(zip([DEFAULT], outputs.values(), strict=True)) if len(outputs) == 1 else outputs
+
+    return EntryPoint(DEFAULT, entry.specs, call)
 
 
 def _trace(entry: EntryPoint, is_training: bool = False) -> _Traced:

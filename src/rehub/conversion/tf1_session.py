@@ -13,7 +13,7 @@ from rehub.tf1.module import Module
 
 
 class Tf1Session:
-    """A model in a session.
+    """A model in a session. Each call finds the variables with the values of the model.
 
     Args:
         folder: A module in the TF1 Hub format, or a SavedModel of TensorFlow 1.
@@ -28,11 +28,13 @@ class Tf1Session:
         with self._graph.as_default():
             if is_module:
                 self._module: Module | None = Module(str(folder), tags=tags)
-                self._session.run([tf.compat.v1.global_variables_initializer(), tf.compat.v1.tables_initializer()])
+                self._session.run(tf.compat.v1.tables_initializer())
+                self._reset: tuple[Any, dict[Any, Any]] = tf.compat.v1.global_variables_initializer(), {}
             else:
                 self._module = None
                 loaded = tf.compat.v1.saved_model.load(self._session, list(tags), str(folder))
                 self._definitions = dict(loaded.signature_def)
+                self._reset = _assignments(self._session)
 
     def entry(self, signature: str) -> EntryPoint:
         """Returns a signature of the model; it gives the parts of each output, one for a dense tensor."""
@@ -59,10 +61,22 @@ class Tf1Session:
                 for name, places in feeds.items()
                 for place, part in zip(places, tf.nest.flatten(values[name], expand_composites=True), strict=True)
             }
+            self._session.run(*self._reset)
             found: dict[str, Any] = self._session.run(fetches, fed)
             return found
 
         return EntryPoint(signature, {name: info.type_spec for name, info in infos.items()}, call, is_signature=True)
+
+
+def _assignments(session: Any) -> tuple[list[Any], dict[Any, Any]]:
+    """Ops that give the variables the values that they have now, and what to feed these."""
+    v1 = import_tensorflow().compat.v1
+    variables = v1.global_variables()
+    are_initialized = session.run([v1.is_variable_initialized(variable) for variable in variables])
+    kept = [variable for variable, is_initialized in zip(variables, are_initialized, strict=True) if is_initialized]
+    holders = [v1.placeholder(variable.dtype.base_dtype, variable.shape) for variable in kept]
+    ops = [variable.assign(holder, read_value=False) for variable, holder in zip(kept, holders, strict=True)]
+    return ops, dict(zip(holders, session.run(kept), strict=True))
 
 
 def placeholders(name: str, spec: Any) -> Any:

@@ -10,11 +10,7 @@ import graphlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rehub.model.program import data_inputs, function_names, node_of
-
-_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"})
-_WRITES = ("Assign", "Resource")
-"""What the types of ops that write to a variable begin with."""
+from rehub.model.program import WRITES, control_inputs, data_inputs, function_names, node_of
 
 
 def take_out(nodes: Sequence[Any], library: Any, outputs: Iterable[str]) -> list[str]:
@@ -56,7 +52,7 @@ def _cut(graph: Mapping[str, Any], order: Iterable[str], forward: Collection[str
     cut: dict[str, dict[str, None]] = {}  # a node of the forward pass -> what it does not wait for any more
     for name in order:
         node = graph[name]
-        controls = [each for each in node.input if each.startswith("^")]
+        controls = control_inputs(node)
         released = dict.fromkeys(
             each for control in controls for each in ([control] if control[1:] in waiting else cut.get(control[1:], ()))
         )
@@ -98,7 +94,7 @@ def _writes(node: Any, functions: Mapping[str, Any]) -> bool:
     waiting, seen = [node], set[str]()
     while waiting:
         each = waiting.pop()
-        if each.op.startswith(_WRITES) and each.op not in _READS:
+        if each.op.startswith(WRITES):
             return True
         for name in function_names(each, passed_on=True):
             if name in functions and name not in seen:
