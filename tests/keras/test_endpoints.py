@@ -256,6 +256,37 @@ def test_loops_conditions_and_custom_gradients_are_differentiated(tmp_path, wrap
         np.testing.assert_allclose(gradient, wanted, rtol=1e-4)
 
 
+class _Squashing(tf.train.Checkpoint):
+    """A gradient that takes a tensor of the forward computation."""
+
+    def __init__(self):
+        super().__init__()
+        self.variables = self.trainable_variables = [tf.Variable(2.0)]
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def __call__(self, inputs):
+        @tf.custom_gradient
+        def squashed(values):
+            results = tf.tanh(values)
+            return results, lambda upstream: upstream * (2.0 - results)
+
+        return tf.identity(squashed(inputs * self.variables[0]), name="squashed") + 1.0
+
+
+def test_custom_gradient_of_an_endpoint_is_saved(tmp_path):
+    tf.saved_model.save(_Squashing(), str(tmp_path / "model"))
+    layer = hub.KerasLayer(tmp_path / "model", trainable=True, output_key="squashed")
+    model = tf.train.Checkpoint(weights=layer.resolved_object.trainable_variables)
+    model.call = tf.function(lambda inputs: layer(inputs, training=True), input_signature=[tf.TensorSpec([None])])
+    tf.saved_model.save(model, str(tmp_path / "again"))
+    again = tf.saved_model.load(str(tmp_path / "again"))
+
+    with tf.GradientTape() as tape:
+        outputs = again.call(tf.constant([0.1, 0.2]))
+    (gradient,) = tape.gradient(outputs, list(again.weights))
+    np.testing.assert_allclose(gradient, sum(x * (2.0 - np.tanh(2.0 * x)) for x in (0.1, 0.2)), rtol=1e-5)
+
+
 def test_lookup_tables_are_reached(tmp_path):
     sample = next(sample for sample in SAMPLES if sample.name == "text")
     sample.write(tmp_path)

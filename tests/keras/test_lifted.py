@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-import tests.conformance  # noqa: F401 - makes two devices
 from tests.tf1 import modules
-from tests.tf1.oracle import load_all
+from tests.tf1.measurement import flat_variables
+from tests.tf1.oracle import OracleCase, OracleModule, load_all
 
 v1 = tf.compat.v1
 
@@ -32,30 +33,65 @@ def batch() -> Any:
     return np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
 
 
-def expected_steps(name: str, signature: str, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
+def cases_to_fit() -> list[Any]:
+    """The module, and the application of its variant for training, of each with one dense output that can be trained.
+
+    Others have no gradients, or draw random numbers.
+    """
+    found = []
+    for name, module in MODULES.items():
+        variant = max(module.tags, key=len)
+        output = module.signatures[variant].get("default", {}).get("outputs", {}).get("default", "")
+        for case in module.cases:
+            is_dense = "dtype=float32 is_sparse=False" in output
+            if case.tags == variant and case.signature == "default" and is_dense and case.expected.gradients:
+                found.append(pytest.param(module, case, id=name))
+                break
+    return found
+
+
+def expected_steps(module: OracleModule, case: OracleCase) -> tuple[list[Any], dict[str, Any]]:
     """Losses of SGD on the mean square, and the trained variables, by ``hub.Module`` in a session."""
-    tags = {"train"} if frozenset({"train"}) in MODULES[name].tags else set()
+    signature, inputs = case.signature, dict(case.inputs)
+    if module.path.name == "training_switch":
+        signature, inputs = "with_switch", {"x": inputs["default"], "training": True}
     with tf.Graph().as_default():
-        module = hub.Module(str(MODULES[name].path), trainable=True, tags=tags)
-        outputs = module(tf.constant(inputs), signature=signature)
+        placed = hub.Module(str(module.path), trainable=True, tags=set(case.tags))
+        outputs = placed({name: tf.constant(value) for name, value in inputs.items()}, signature=signature)
         loss = v1.add_n([tf.reduce_mean(tf.square(outputs)), *v1.losses.get_regularization_losses()])
         step = v1.train.GradientDescentOptimizer(LEARNING_RATE).minimize(loss)
         updates = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
         with v1.Session() as session:
             session.run([v1.global_variables_initializer(), v1.tables_initializer()])
             losses = [session.run([loss, step, updates])[0] for _ in range(STEPS)]
-            return losses, {name: session.run(variable) for name, variable in module.variable_map.items()}
+            return losses, session.run(flat_variables(placed.variable_map))
 
 
-@pytest.mark.parametrize("name", ["rich", "v1_layers", "refvars"])
-def test_fit_trains_as_a_session_does(name: str) -> None:
-    inputs = next(iter(MODULES[name].cases[0].inputs.values()))
-    layer = hub.KerasLayer(str(MODULES[name].path), trainable=True)
-    model = tf.keras.Sequential([layer])
+class Alone(tf.keras.Model):
+    """A model of one layer, whose inputs may be of any kind."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """Calls the layer."""
+        return self.layer(inputs, training=training)
+
+
+@pytest.mark.filterwarnings("ignore:.*had a gradient of its own", "ignore:Gradients do not exist for variables")
+@pytest.mark.parametrize(("module", "case"), cases_to_fit())
+def test_fit_trains_as_a_session_does(module: OracleModule, case: OracleCase) -> None:
+    # Keras knows batches only.
+    scalars = {name: value.item() for name, value in case.inputs.items() if value.shape == ()}
+    layer = hub.KerasLayer(str(module.path), trainable=True, arguments=scalars)
+    inputs = {name: tf.constant(value) for name, value in case.inputs.items() if name not in scalars}
+    given = next(iter(inputs.values())) if len(inputs) == 1 else inputs
+    model = Alone(layer)
     model.compile(tf.keras.optimizers.SGD(LEARNING_RATE), lambda _, outputs: tf.reduce_mean(tf.square(outputs)))
-    history = model.fit(inputs, np.zeros(len(inputs)), batch_size=len(inputs), epochs=STEPS, verbose=0, shuffle=False)
-    losses, trained = expected_steps(name, "default", inputs)
-    np.testing.assert_allclose(history.history["loss"], losses, rtol=1e-5)
+    history = model.fit(tf.data.Dataset.from_tensors((given, [0.0])).repeat(STEPS), verbose=0)
+    losses, trained = expected_steps(module, case)
+    np.testing.assert_allclose(history.history["loss"], [np.mean(losses)], rtol=1e-5)
     for variable in layer.resolved_object.variables:
         np.testing.assert_allclose(variable, trained[variable.name.partition(":")[0]], rtol=1e-4, atol=1e-6)
 
@@ -212,10 +248,14 @@ def test_inner_tensor_trains_the_variables_that_it_depends_on(batch: Any) -> Non
     assert sum(gradient is not None for gradient in gradients) == len(layer.trainable_weights)
 
 
-def test_module_without_its_values_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("files", "problem"), [("*", "no checkpoint"), ("variables.data-*", "it lacks variables/variables.data-00000")]
+)
+def test_module_without_its_values_is_refused(files: str, problem: str, tmp_path: Path) -> None:
     shutil.copytree(RICH.path, tmp_path / "module")
-    shutil.rmtree(tmp_path / "module" / "variables")
-    with pytest.raises(hub.errors.FormatError, match="no checkpoint"):
+    for file in (tmp_path / "module" / "variables").glob(files):
+        file.unlink()
+    with pytest.raises(hub.errors.FormatError, match=problem):
         hub.KerasLayer(str(tmp_path / "module"), trainable=True)
 
 
@@ -254,3 +294,64 @@ def test_thawing_a_layer_that_cannot_be_lifted_names_the_op(unliftable: str) -> 
     layer.trainable = True
     with pytest.raises(hub.errors.SignatureError, match="PyFunc"):
         layer(tf.constant([1.0]))
+
+
+@REACHES_OUT
+def test_inner_tensor_of_a_model_that_cannot_be_lifted_is_refused_with_the_reason(unliftable: str) -> None:
+    with pytest.raises(hub.errors.SignatureError, match=r"output key mul .*cannot be made .*PyFunc") as info:
+        hub.KerasLayer(unliftable, output_key="mul")
+    assert isinstance(info.value.__cause__, hub.errors.ConversionError)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allow_partial_checkpoint", True),
+        ("experimental_io_device", "/job:elsewhere"),
+        ("experimental_skip_checkpoint", True),
+        ("experimental_variable_policy", "save_variable_devices"),
+        ("experimental_load_function_aliases", True),
+    ],
+)
+def test_load_option_that_cannot_be_followed_is_refused(name: str, value: Any, trainable: bool) -> None:
+    with pytest.raises(hub.errors.SignatureError, match=f"load_options sets {name} to "):
+        hub.KerasLayer(str(RICH.path), trainable=trainable, load_options=tf.saved_model.LoadOptions(**{name: value}))
+
+
+@pytest.mark.parametrize("device", [None, "/job:localhost", "/CPU:0"])
+def test_load_options_that_mean_this_machine_are_followed(device: str | None, batch: Any) -> None:
+    options = tf.saved_model.LoadOptions(experimental_io_device=device)
+    layer = hub.KerasLayer(str(RICH.path), trainable=True, load_options=options)
+    np.testing.assert_array_equal(layer(batch), hub.KerasLayer(str(RICH.path), trainable=True)(batch))
+
+
+def save_of_session(folder: Path, build: Callable[[Any, Any], Any]) -> str:
+    """Writes a SavedModel of TensorFlow 1, of what a function makes of an input and of a reference variable of 2."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None])
+        factor = v1.get_variable("factor", initializer=2.0, use_resource=False)
+        y = build(x, factor)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder), {"x": x}, {"y": y})
+    return str(folder)
+
+
+def selected(x: Any, factor: Any) -> Any:
+    """A product with one of two references."""
+    return x * tf.raw_ops.RefSelect(index=0, inputs=[factor.op.outputs[0]] * 2)
+
+
+def switched(x: Any, factor: Any) -> Any:
+    """A product that no merge joins with what would be there otherwise."""
+    return tf.raw_ops.Switch(data=x * factor, pred=tf.size(x) > 1).output_true
+
+
+@pytest.mark.parametrize(("build", "op"), [(selected, "RefSelect"), (switched, "Switch")])
+def test_op_is_refused_when_the_layer_is_to_train_and_runs_else(build: Any, op: str, tmp_path: Path) -> None:
+    path = save_of_session(tmp_path / "references", build)
+    with pytest.raises(hub.errors.ConversionError, match=op) as info:
+        hub.KerasLayer(path, signature="serving_default", trainable=True)
+    assert info.value.ops == (op,)
+    frozen = hub.KerasLayer(path, signature="serving_default")
+    np.testing.assert_array_equal(frozen(tf.constant([1.0, 3.0])), [2.0, 6.0])

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
+from rehub.formats import schema
 from tests.conformance.models import IS_KERAS_3
 from tests.keras import convolution
 from tests.keras.convolution import changed, model_of, names, values
@@ -129,6 +130,43 @@ def test_choice_among_variables_of_one_name_is_saved(tmp_path):
     again = hub.KerasLayer.from_config(layer.get_config())
 
     assert [float(variable) for variable in again.trainable_variables] == [2.0]
+
+
+class _Numbered(tf.train.Checkpoint):
+    """Six variables."""
+
+    def __init__(self):
+        super().__init__()
+        self.variables = self.trainable_variables = [tf.Variable(float(n), name=f"v{n}") for n in range(6)]
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def __call__(self, inputs):
+        return inputs * tf.add_n(self.variables)
+
+
+def rename_variables(folder, new_names):
+    """As ``rehub.export`` names them; TensorFlow itself saves no names with such letters."""
+    file = folder / "saved_model.pb"
+    model = schema.message("tensorflow.SavedModel")()
+    model.ParseFromString(file.read_bytes())
+    for node in model.meta_graphs[0].object_graph_def.nodes:
+        if node.WhichOneof("kind") == "variable":
+            node.variable.name = new_names.get(node.variable.name, node.variable.name)
+    file.write_bytes(model.SerializeToString())
+
+
+def test_choice_of_variables_whose_names_are_patterns_is_saved(tmp_path):
+    tf.saved_model.save(_Numbered(), str(tmp_path / "oddly"))
+    oddly = ["!x", "x", "a[0]", "a0", "b*", "bc"]
+    rename_variables(tmp_path / "oddly", {f"v{n}": name for n, name in enumerate(oddly)})
+    layer = hub.KerasLayer(tmp_path / "oddly", trainable=lambda variable: float(variable) in (0.0, 2.0, 4.0))
+    model = tf.keras.Sequential([tf.keras.Input((), batch_size=2), layer])
+    model.save(tmp_path / "model.keras")
+    options = {"safe_mode": False} if IS_KERAS_3 else {"custom_objects": {"KerasLayer": hub.KerasLayer}}
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras", **options).layers[-1]
+
+    assert [variable.name.partition(":")[0] for variable in layer.resolved_object.variables] == oddly
+    assert [float(variable) for variable in loaded.trainable_variables] == [0.0, 2.0, 4.0]
 
 
 def test_weights_fit_layers_with_other_filters(path, tmp_path):

@@ -49,6 +49,25 @@ def test_load_tells_tags_and_options_apart(two_graphs: Path, half_plus_two: Path
     assert hub.load(half_plus_two) is not obj
 
 
+def test_layers_of_a_tf1_model_share_what_was_made_of_it(tf1_hub: Path) -> None:
+    layer = hub.KerasLayer(str(tf1_hub), trainable=True)
+    layer.resolved_object.variables[1].assign(3.0)
+    frozen = hub.KerasLayer(str(tf1_hub))
+
+    assert frozen.resolved_object is layer.resolved_object
+    assert frozen(X).numpy().tolist() == [8.0, 13.0]
+
+
+def test_layers_of_a_tf1_model_with_other_options_share_nothing(tf1_hub: Path) -> None:
+    layer = hub.KerasLayer(str(tf1_hub))
+    here = tf.saved_model.LoadOptions(experimental_io_device="/job:localhost")
+    other = hub.KerasLayer(str(tf1_hub), load_options=here)
+
+    assert hub.KerasLayer(str(tf1_hub), load_options=here).resolved_object is other.resolved_object
+    assert other.resolved_object is not layer.resolved_object
+    assert hub.load(tf1_hub) is not layer.resolved_object
+
+
 def test_load_gives_another_object_in_the_scope_of_a_strategy(half_plus_two: Path) -> None:
     obj = hub.load(half_plus_two)
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
@@ -86,11 +105,14 @@ def test_copies_are_objects_of_their_own(half_plus_two: Path) -> None:
     assert [copied(X).numpy().tolist() for copied in copies] == [[8.0, 13.0], [8.0, 13.0]]
 
 
-def test_cleared_memo_keeps_no_object_alive(half_plus_two: Path) -> None:
-    obj = hub.load(half_plus_two)
+@pytest.mark.parametrize("name", ["half_plus_two", "tf1_hub"])
+def test_cleared_memo_keeps_no_object_alive(name: str, request: pytest.FixtureRequest) -> None:
+    layer = hub.KerasLayer(str(request.getfixturevalue(name)), trainable=True)
+    layer(X)
+    obj = layer.resolved_object
     references = [weakref.ref(each) for each in (obj, *obj.variables)]
     hub.clear_memo()
-    del obj
+    del layer, obj
     gc.collect()
 
     assert not [reference() for reference in references if reference() is not None]

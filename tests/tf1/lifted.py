@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,31 @@ def of(model: Any, signature: str, training: bool) -> Lifted:
     return Lifted(call, model.variables, model.trainable_variables, model.regularization_losses)
 
 
-def save(model: Any, folder: Path) -> None:
+def of_call(model: Any, signature: str, training: bool, outputs: Collection[str]) -> Lifted:
+    """What users of a model call, saved and loaded or not: itself for ``default``, the attribute for other signatures.
+
+    Args:
+        model: The model.
+        signature: The name of the signature.
+        training: The mode.
+        outputs: The names of the signature's outputs.
+    """
+    called = model if signature == "default" else getattr(model, signature)
+    main = main_output(outputs)
+
+    def call(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        result = called(next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs), training=training)
+        return result if main is None else {main: result}
+
+    return Lifted(call, called.variables, called.trainable_variables, called.regularization_losses)
+
+
+def main_output(outputs: Collection[str]) -> str | None:
+    """The output that a call returns; None if it returns a dict of all."""
+    return next(iter(outputs)) if len(outputs) == 1 else "default" if "default" in outputs else None
+
+
+def save_with_all_outputs(model: Any, folder: Path) -> None:
     """Saves a lifted model, and with it functions that return all outputs; a call of the model returns the main one."""
     for signature, named in model.named.items():
         specs = dict(named.structured_input_signature[1])
@@ -45,7 +69,7 @@ def save(model: Any, folder: Path) -> None:
 
 
 def of_loaded(model: Any, signature: str, training: bool) -> Lifted:
-    """What `save` wrote, loaded again."""
+    """What `save_with_all_outputs` wrote, loaded again."""
     call = getattr(model, _function_name(signature, training))
     return Lifted(call, model.variables, model.trainable_variables, model.regularization_losses)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import rehub as hub
 from rehub.runtime.lift_tf1 import LiftedModel, lift
-from tests.tf1 import lifted
-from tests.tf1.measurement import assert_same, assert_same_value
+from tests.tf1 import applications, lifted
+from tests.tf1.measurement import Measurement, assert_same, assert_same_value, measure
 from tests.tf1.oracle import OracleCase, OracleModule, load_all
 
 MODULES = {module.path.name: module for module in load_all()}
@@ -24,8 +26,10 @@ CASES = pytest.mark.parametrize(
         for number, case in enumerate(module.cases)
     ],
 )
-# In a function, sums over a batch are taken in another order.
-TOLERANCE = 5e-6
+# Sums over many values, whose order differs from one TensorFlow to the next.
+LONG_SUMS = frozenset({"image", "batch_norm"})
+# The gradient of a bias before a batch normalisation is what rounding leaves of a sum.
+CANCELS_OUT = frozenset({"rich"})
 # The file does not hold this gradient.
 FORWARD_GRADIENTS = pytest.mark.filterwarnings("ignore:.*had a gradient of its own")
 # Their switch is off in the session that made the oracle; see the last test.
@@ -50,7 +54,8 @@ def loaded(models: Callable[[str], LiftedModel], tmp_path_factory: pytest.TempPa
 
     def model(name: str) -> Any:
         if name not in found:
-            lifted.save(models(name), folder / name)
+            model = models(name)
+            tf.saved_model.save(model, str(folder / name), signatures=dict(model.signatures))
             found[name] = tf.saved_model.load(str(folder / name))
         return found[name]
 
@@ -62,10 +67,27 @@ def trains(module: OracleModule, case: OracleCase) -> bool:
     return module.path.name not in SWITCHED and ("train" in case.tags or len(module.tags) == 1)
 
 
-def expected_of(case: OracleCase) -> Any:
+def tolerance(module: OracleModule) -> float:
+    return 5e-6 if module.path.name in LONG_SUMS | CANCELS_OUT else 1e-6
+
+
+def expected_of(case: OracleCase) -> Measurement:
     if not case.updates_fail:
         return case.expected
     return dataclasses.replace(case.expected, update_ops=0, updated=None, sgd_losses=(), trained=None)
+
+
+def expected_of_main_output(module: OracleModule, case: OracleCase) -> Measurement:
+    """As what a session trains that computes nothing else of the signature."""
+    main = lifted.main_output(case.expected.outputs)
+    if main is None or len(case.expected.outputs) == 1:
+        return expected_of(case)
+
+    def build() -> applications.Application:
+        whole = applications.of_module(hub, module.path, case.inputs, case.signature, case.tags)
+        return dataclasses.replace(whole, outputs={main: whole.outputs[main]})
+
+    return measure(build)
 
 
 @FORWARD_GRADIENTS
@@ -75,7 +97,7 @@ def test_lifted_it_computes_and_trains_as_in_a_session(
 ) -> None:
     training, expected = trains(module, case), expected_of(case)
     found = lifted.of(models(module.path.name), case.signature, training)
-    assert_same(lifted.measure(found, case.inputs, expected, training), expected, TOLERANCE)
+    assert_same(lifted.measure(found, case.inputs, expected, training), expected, tolerance(module))
 
 
 @FORWARD_GRADIENTS
@@ -90,38 +112,31 @@ def test_lifted_it_computes_the_same_eagerly(
     for variable, value in zip(model.variables, before, strict=True):
         variable.assign(value)
     values = {name: lifted.to_value(output) for name, output in outputs.items()}
-    assert_same_value(values, case.expected.outputs, TOLERANCE, "outputs")
+    assert_same_value(values, case.expected.outputs, tolerance(module), "outputs")
 
 
 @FORWARD_GRADIENTS
 @CASES
-def test_saved_and_loaded_it_computes_and_trains_as_in_a_session(
+def test_saved_and_loaded_its_call_computes_and_trains_as_in_a_session(
     module: OracleModule, case: OracleCase, loaded: Callable[[str], Any]
 ) -> None:
-    training, expected = trains(module, case), expected_of(case)
-    found = lifted.of_loaded(loaded(module.path.name), case.signature, training)
-    assert_same(lifted.measure(found, case.inputs, expected, training), expected, TOLERANCE)
+    training, expected = trains(module, case), expected_of_main_output(module, case)
+    call = lifted.of_call(loaded(module.path.name), case.signature, training, case.expected.outputs)
+    found = lifted.measure(call, case.inputs, expected, training)
+    # Zero, where others of the outputs have one.
+    gradients = {name: value for name, value in found.gradients.items() if name in expected.gradients or value.any()}
+    assert_same(dataclasses.replace(found, gradients=gradients), expected, tolerance(module))
 
 
-@FORWARD_GRADIENTS
-@CASES
-def test_saved_and_loaded_a_call_returns_the_main_output(
-    module: OracleModule, case: OracleCase, loaded: Callable[[str], Any]
+@pytest.mark.parametrize("training", [True, False])
+def test_saved_and_loaded_the_attribute_of_the_main_signature_does_what_a_call_does(
+    training: bool, loaded: Callable[[str], Any]
 ) -> None:
-    model = loaded(module.path.name)
-    inputs = {name: lifted.to_tensor(value) for name, value in case.inputs.items()}
-    given = next(iter(inputs.values())) if len(inputs) == 1 else inputs
-    before = [variable.numpy() for variable in model.variables]
-    output = getattr(model, case.signature)(given, training=trains(module, case))
-    for variable, value in zip(model.variables, before, strict=True):
-        variable.assign(value)
-    expected = case.expected.outputs
-    if len(expected) == 1 or "default" in expected:
-        value = expected.get("default", next(iter(expected.values())))
-        assert_same_value(lifted.to_value(output), value, TOLERANCE, "output")
-    else:
-        values = {name: lifted.to_value(each) for name, each in output.items()}
-        assert_same_value(values, expected, TOLERANCE, "outputs")
+    module = MODULES["rich"]
+    case = next(case for case in module.cases if ("train" in case.tags) == training)
+    expected, model = expected_of(case), loaded(module.path.name)
+    attribute = lifted.of_call(types.SimpleNamespace(main=model.default), "main", training, ["default"])
+    assert_same(lifted.measure(attribute, case.inputs, expected, training), expected, tolerance(module))
 
 
 @FORWARD_GRADIENTS
@@ -134,7 +149,7 @@ def test_saved_and_loaded_it_serves_all_signatures(name: str, loaded: Callable[[
             inputs = {key: tf.constant(value) for key, value in case.inputs.items()}
             outputs = loaded(name).signatures[case.signature](**inputs)
             values = {key: lifted.to_value(output) for key, output in outputs.items()}
-            assert_same_value(values, case.expected.outputs, TOLERANCE, case.signature)
+            assert_same_value(values, case.expected.outputs, tolerance(MODULES[name]), case.signature)
 
 
 def test_training_turns_the_switch_of_a_graph_on() -> None:

@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-import tests.conformance  # noqa: F401 - makes two devices
 from rehub.errors import ConversionError
 from rehub.runtime.lift_tf1 import lift
 from tests.tf1 import modules

@@ -17,8 +17,8 @@ from tests.tf1.measurement import Application, Measurement, assert_same, measure
 
 v1 = tf.compat.v1
 
-# Loops as functions and loops in the graph sum up gradients in another order.
-TOLERANCE = 5e-6
+# In deep nests, loops as functions and loops in the graph sum up gradients in another order.
+TOLERANCES = {2: 1e-6, 3: 5e-6}
 
 GRAPHS = [
     *((seed, 2) for seed in range(6)),
@@ -33,7 +33,9 @@ def test_random_graph_in_a_module_does_what_it_does_alone(seed: int, depth: int,
     exported = modules.export(hub, str(modules.export(hub, spec, tmp_path / "once")), tmp_path / "twice")
     for module, (tags, arguments) in zip((spec, exported), random_graphs.VARIANTS, strict=True):
         add = functools.partial(random_graphs.module_fn, seed, depth, texts, **arguments)
-        assert_same(measure(functools.partial(second_application, seed, module, tags)), alone(seed, add), TOLERANCE)
+        assert_same(
+            measure(functools.partial(second_application, seed, module, tags)), alone(seed, add), TOLERANCES[depth]
+        )
 
 
 @pytest.mark.parametrize(("seed", "depth"), GRAPHS)
@@ -41,13 +43,13 @@ def test_random_graph_lifted_does_what_it_does_alone(seed: int, depth: int, tmp_
     texts = tmp_path / "texts"
     folder = modules.export(hub, random_graphs.create_spec(seed, depth, texts, hub), tmp_path / "module")
     model = lift(folder)
-    lifted.save(model, tmp_path / "saved")
+    lifted.save_with_all_outputs(model, tmp_path / "saved")
     again = tf.saved_model.load(str(tmp_path / "saved"))
     for training, (_, arguments) in enumerate(random_graphs.VARIANTS):
         expected = alone(seed, functools.partial(random_graphs.module_fn, seed, depth, texts, **arguments))
         for found in (lifted.of(model, "default", bool(training)), lifted.of_loaded(again, "default", bool(training))):
             actual = lifted.measure(found, random_graphs.inputs(seed), expected, bool(training))
-            assert_same(actual, expected, TOLERANCE)
+            assert_same(actual, expected, TOLERANCES[depth])
 
 
 def alone(seed: int, add: Callable[[applications.Recorder], None]) -> Measurement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import glob
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def choose(trainable: Any, declared: Iterable[Any], others: Iterable[Any], model
         trainable = [trainable]
     if callable(trainable):
         chosen = [bool(trainable(variable)) for variable in declared]
-        patterns = tuple(name for name, is_chosen in zip(names, chosen, strict=False) if is_chosen)
+        patterns = tuple(_pattern_of(name) for name, is_chosen in zip(names, chosen, strict=False) if is_chosen)
     elif isinstance(trainable, (list, tuple, set, frozenset)):
         patterns = tuple(sorted(trainable) if isinstance(trainable, (set, frozenset)) else trainable)
         for pattern in patterns:
@@ -94,6 +95,13 @@ def names_of(variables: Iterable[Any]) -> list[str]:
             name = f"{base}_{number}"
         names[name] = None
     return list(names)
+
+
+def _pattern_of(name: str) -> str:
+    """The pattern that matches this name alone."""
+    pattern = glob.escape(name)
+    # A class with the mark alone would be a negation; and no name has a colon.
+    return f"[:!]{pattern[1:]}" if pattern.startswith("!") else pattern
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -49,6 +49,9 @@ def find(obj: Any, call: Callable[..., Any], functions: Sequence[Any], name: str
     problem = f"output_key is {name!r}, but the output is no dict, and no tensor inside has this name."
     if keys:
         problem = f"KerasLayer output does not contain the output key {name} (available: {', '.join(keys)})."
+    reason = getattr(obj, "_lifting_error", None)
+    if reason is not None:
+        problem += f" No tensor inside can be had: the model cannot be made an object of TensorFlow 2. {reason}"
     close = difflib.get_close_matches(node, names, _SHOWN, cutoff=0.5)
     close = close or [each for each in names if node in each][:_SHOWN]
     raise SignatureError(
@@ -58,7 +61,7 @@ def find(obj: Any, call: Callable[..., Any], functions: Sequence[Any], name: str
         + (f", such as {', '.join(close)}." if close else "."),
         available=keys,
         tensors=names,
-    )
+    ) from reason
 
 
 class Endpoint:

@@ -65,6 +65,14 @@ class FunctionalImport:
         self._import(plain)
         return [None if target.startswith("^") else self._values[canonical(target)] for target in targets]
 
+    def check(self, targets: Iterable[str]) -> None:
+        """Refuses ops of loops and conditions that belong to none, as `run` does, without importing anything.
+
+        Raises:
+            ConversionError: If the tensors depend on one; it names the op.
+        """
+        self._plan(targets)
+
     def _plan(self, targets: Iterable[str]) -> tuple[set[str], list[Loop | Condition]]:
         """The nodes to import as they are, and the loops and conditions that they depend on."""
         plain: set[str] = set()

@@ -14,6 +14,7 @@ import functools
 import itertools
 import re
 import warnings
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -78,7 +79,10 @@ def make_savable(operations: Iterable[Any]) -> None:
 
 
 def _gradient_of(operation: Any) -> Callable[..., list[Any]]:
-    return lambda _, *gradients: _custom(operation, *gradients)
+    """The gradient of an operation, which it does not keep alive: TensorFlow registers gradients for good."""
+    own = weakref.ref(operation)
+    # tf.saved_model.save asks for the gradient alone.
+    return lambda given, *gradients: _custom(own() if given is None else given, *gradients)
 
 
 @functools.cache

@@ -59,6 +59,17 @@ class LiftedGraph:
             for name in signature_tensors.component_names(info)
         }
 
+    def check(self, signature: str) -> None:
+        """Refuses a signature with control flow that cannot be built anew.
+
+        Raises:
+            ConversionError: It names the op.
+        """
+        inputs = self.signatures[signature].inputs.values()
+        fed = dict.fromkeys(name for info in inputs for name in signature_tensors.component_names(info))
+        targets = [*self.outputs(signature).values(), *self.graph.runnable(self.updates, fed)]
+        FunctionalImport(self.graph, self._control_flow, fed, "").check(targets)
+
     def activations(self, signature: str) -> tuple[str, ...]:
         """The names of the tensors that a signature computes on its way, see `rehub.model.graph_activations`."""
         return signature_activations(self._meta_graph, signature)
@@ -202,6 +213,7 @@ class LiftedCall:
     def __init__(self, state: LiftedState, graph: LiftedGraph, signature: str, *, training: bool) -> None:
         self.state, self.graph, self.signature, self.training = state, graph, signature, training
         self._outputs = graph.outputs(signature)
+        graph.check(signature)
         self._definition = graph.signatures[signature]
         self.inputs = _specs(self._definition.inputs)
         self.outputs = _specs(self._definition.outputs)

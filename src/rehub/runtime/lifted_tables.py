@@ -41,7 +41,7 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
         definition = graph.nodes[node]
         if definition.op == "VarHandleOp":
             raise ConversionError(
-                f"The node {node!r} is a variable outside of the collection 'variables', so no checkpoint has its value.",
+                f"The node {node!r} is a variable outside of the collection 'variables': no checkpoint has its value.",
                 hint="Export the model again with the variable among tf.compat.v1.global_variables().",
                 ops=(definition.op,),
             )
@@ -88,4 +88,6 @@ class LiftedTable(tf.saved_model.experimental.TrackableResource):  # type: ignor
         return bool(self._graph.source(data_inputs(node)[0]) == self._node)
 
     def _destroy_resource(self) -> None:
-        tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)
+        # Not in what is saved: TensorFlow copies a loaded table to save it again, and the copy would destroy the table.
+        if tf.executing_eagerly():
+            tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)

@@ -88,12 +88,13 @@ def load_for_layer(
     Args:
         handle: As for `load`.
         tags: As for `load`.
-        options: As for `load`.
+        options: As for `load`. A model that is lifted is always read on this machine, and whole.
         calls_signature: Whether the layer calls a signature, and not the object itself.
         trains: Whether the layer is trainable from the start.
 
     Raises:
         ConversionError: If the layer is to train a model of TensorFlow 1 with an op that cannot be lifted.
+        SignatureError: If an option asks for something else of a model that is lifted.
         HubError: What `load` raises.
     """
     graph = _find(handle, tags, lifts=_outermost_graph() is None)
@@ -106,6 +107,7 @@ def load_for_layer(
 
 def _load_lifted(graph: _Graph, options: Any, *, trains: bool) -> Any:
     """Lifts a model of TensorFlow 1; one that cannot be lifted is loaded as it is, if nobody wants to train it."""
+    _check_options(graph.handle, options)
     try:
         return _load_or_recall(graph, options, _LIFTED)
     except (DependencyError, PolicyError):
@@ -115,8 +117,24 @@ def _load_lifted(graph: _Graph, options: Any, *, trains: bool) -> Any:
             raise
         _log.debug("'%s' is not lifted.", graph.handle, exc_info=True)
         obj = _load_or_recall(graph, options, None)
-        obj._lifting_error = error
+        obj._lifting_error = error.with_traceback(None)  # whose frames hold the graphs
         return obj
+
+
+def _check_options(handle: str, options: Any) -> None:
+    """Refuses options that a model of TensorFlow 1 cannot follow; ``tf.saved_model.load`` ignores most of them."""
+    tf = import_tensorflow()
+    usual = tf.saved_model.LoadOptions()
+    for name in () if options is None else type(options).__slots__:
+        value = getattr(options, name)
+        is_here = name == "experimental_io_device" and tf.DeviceSpec.from_string(value or "").job in (None, "localhost")
+        if value != getattr(usual, name) and not is_here:
+            raise SignatureError(
+                f"load_options sets {name} to {value!r}. '{handle}' is a model of TensorFlow 1, whose variables are "
+                "made anew with the values in its files, which are read on this machine.",
+                hint=f"Leave {name} out.",
+                handle=handle,
+            )
 
 
 def _used_by_layer(graph: Any, calls_signature: bool) -> list[str]:
@@ -240,7 +258,8 @@ def _load(graph: _Graph, options: Any = None, only: Sequence[str] | None = None,
     if only == _LIFTED:
         from rehub.runtime.lift_tf1 import lift
 
-        obj = load_with_ops(lambda: lift(graph.path, graph.tags, handle=graph.handle), handle=graph.handle)
+        with _explained(graph.path):
+            obj = load_with_ops(lambda: lift(graph.path, graph.tags, handle=graph.handle), handle=graph.handle)
         return _finish(obj, (*origin, _LIFTED), is_tf1_hub=graph.is_tf1_hub)
     part = None if only is None else _load_part(graph, options, only)
     if part is not None:

@@ -7,6 +7,7 @@ of a copied node has to capture the copies of these instead.
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,10 +40,9 @@ def give_copy(node: Any, operation: Any, tensor: Callable[[str], Any]) -> None:
     if function is None:
         return
     tf = import_tensorflow()
-    pairs = zip(_captured(node, function), function.captured_inputs, strict=True)
-    captures = [tensor(name) if name else captured for name, captured in pairs]
+    captures = [name and tensor(name).name for name in _captured(node, function)]
     name = f"RehubLoadedGradient_{next(_copies)}"
-    tf.RegisterGradient(name)(_bound(function, captures))
+    tf.RegisterGradient(name)(_bound(node.attr[ATTRIBUTE].s.decode(), captures, weakref.ref(operation)))
     tf_private.set_gradient(operation, name)
 
 
@@ -50,15 +50,28 @@ def _gradient_of(node: Any) -> Any:
     return tf_private.loaded_gradient(node.attr[ATTRIBUTE].s.decode()) if ATTRIBUTE in node.attr else None
 
 
-def _bound(function: Any, captures: Sequence[Any]) -> Callable[..., Any]:
+def _bound(registered: str, captures: Sequence[str], copy: Callable[[], Any]) -> Callable[..., Any]:
+    """A loaded gradient with other captures.
+
+    TensorFlow registers it for good; so it holds nothing of the graph.
+
+    Args:
+        registered: The name of the loaded gradient.
+        captures: The names of the tensors of the graph that it captures; nothing for what it captures by itself.
+        copy: Gives the operation that has it.
+    """
     tf = import_tensorflow()
 
-    def gradient(_: Any, *gradients: Any) -> Any:
+    def gradient(operation: Any, *gradients: Any) -> Any:
+        function = tf_private.loaded_gradient(registered)
+        graph = (copy() if operation is None else operation).graph  # tf.saved_model.save asks for the gradient alone
         known = [
             tf.zeros([size or 1 for size in placeholder.shape or []], placeholder.dtype) if each is None else each
             for each, placeholder in zip(gradients, function.inputs, strict=False)
         ]
-        return tf_private.call_with_captures(function, known, captures)
+        pairs = zip(captures, function.captured_inputs, strict=True)
+        tensors = [graph.get_tensor_by_name(name) if name else captured for name, captured in pairs]
+        return tf_private.call_with_captures(function, known, tensors)
 
     return gradient
 

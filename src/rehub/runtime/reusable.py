@@ -7,11 +7,10 @@ Source: the Reusable SavedModel interface (``__call__``, ``variables``, ``traina
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rehub.errors import SignatureError
-from rehub.model.program import WRITES
 from rehub.runtime import tf_private
 from rehub.signature import Kind, TensorSpec, describe
 
@@ -165,18 +164,6 @@ def functions_in_mode(call: Callable[..., Any], functions: Sequence[Any], traini
         if arguments.get("training") is not (not training):
             chosen.append(function)
     return chosen
-
-
-def writes_variables(functions: Sequence[Any]) -> bool:
-    """Whether these concrete functions, or any that they call, may assign variables."""
-    return any(node.op.startswith(WRITES) for function in functions for node in _nodes(function))
-
-
-def _nodes(function: Any) -> Iterator[Any]:
-    definition = function.graph.as_graph_def()
-    yield from definition.node
-    for body in definition.library.function:
-        yield from body.node_def
 
 
 def xla_can_compile(functions: Sequence[Any]) -> bool:

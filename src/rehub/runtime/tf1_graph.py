@@ -126,11 +126,13 @@ class Tf1Graph:
             ConversionError: For the others.
         """
         known = {function.signature.name for function in self._library.function} | {functional_ops.ARGUMENT}
-        for name in sorted(names):
-            if self.nodes[name].op not in known:
-                tf_private.check_registered(self.nodes[name].op)
-            if name in self._refused:
-                raise self._refusal(name)
+        nodes = [self.nodes[name] for name in names]
+        library = function_calls.reachable_library(nodes, self._library)
+        nodes += (node for function in library.function for node in function.node_def)
+        for op in sorted({node.op for node in nodes} - known):
+            tf_private.check_registered(op)
+        for name in sorted(self._refused.intersection(names)):
+            raise self._refusal(name)
 
     def _refusal(self, name: str) -> ConversionError:
         op = self.nodes[name].op
