@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-import tests.conformance  # noqa: F401 - it makes two devices
 from tests.keras import convolution
 from tests.keras.convolution import changed, model_of, values
 

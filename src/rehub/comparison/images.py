@@ -53,7 +53,7 @@ class ImageFitter:
     def __init__(self, layer: Any, handle: str | os.PathLike[str], signature: str | None, wanted: Size | None) -> None:
         spec = next(_image_specs(layer), None)
         self._dtype = import_tensorflow().float32 if spec is None else spec.dtype
-        attached = _attached_size(handle, signature) if layer._is_hub_module_v1 else None
+        attached = _attached_size(handle, signature) if layer.is_hub_module else None
         static = None if spec is None else (spec.shape[1], spec.shape[2])
         self._size = attached or (wanted if static is None or None in static else static)
 
@@ -86,7 +86,7 @@ class ImageFitter:
 
 
 def _image_specs(layer: Any) -> Iterator[Any]:
-    for spec in import_tensorflow().nest.flatten(layer._input_specs()):
+    for spec in import_tensorflow().nest.flatten(layer.input_specs()):
         if getattr(spec, "shape", None) is not None and spec.shape.rank == 4:
             yield spec
 

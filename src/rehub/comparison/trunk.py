@@ -131,13 +131,22 @@ def _vectors(output: Any, count: int) -> NDArray[np.float32]:
             )
         output = output.get("default", next(iter(output.values())))
     dtype = getattr(output, "dtype", None)
-    array = np.asarray(output) if hasattr(output, "shape") and not hasattr(output, "row_splits") else np.empty(())
+    is_array = hasattr(output, "shape") and not hasattr(output, "row_splits")
+    array = _as_array(output) if is_array else np.empty(())
     if array.dtype.kind in "OSU" or array.shape[:1] != (count,):
         raise SignatureError(
             f"The model gives no vector of numbers for each of {count} examples, but {_described(output, dtype)}.",
             hint="Choose another output, or another signature, by the options output_key and signature.",
         )
     return array.reshape(count, -1).astype(np.float32)
+
+
+def _as_array(tensor: Any) -> NDArray[Any]:
+    if import_tensorflow().is_tensor(tensor):
+        return np.asarray(tensor)
+    import keras  # of Keras on JAX or PyTorch, and maybe on a GPU
+
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 def _described(output: Any, dtype: Any) -> str:

@@ -25,11 +25,14 @@ class Backend(Protocol):
     def holds(self, dtype: tf.DType) -> bool:
         """Whether tensors and variables of the backend can have this dtype."""
 
+    def trains(self, dtype: tf.DType) -> bool:
+        """Whether a layer may train variables of this dtype, which a model declares trainable."""
+
     def fixed_variable(self, weight: tf.Variable, name: str) -> keras.Variable:
-        """The Keras variable that shows the value of one of a model, and is never trained."""
+        """The Keras variable that shows the value of one of a model that no layer trains."""
 
     def twins(self, weight: tf.Variable, name: str) -> tuple[keras.Variable, keras.Variable]:
-        """Two such variables: the layers that train share the one, those that are frozen the other.
+        """Two such variables of one that layers may train: those that do share the one, all others the other.
 
         So a model with layers of both kinds trains, and trains nothing twice.
         """

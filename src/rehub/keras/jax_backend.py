@@ -6,9 +6,8 @@ carries from the one to the other.
 
 from __future__ import annotations
 
-import collections
 import functools
-import itertools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,14 +19,23 @@ from jax.experimental import io_callback
 from jax.experimental.sparse import JAXSparse
 
 from rehub.errors import UsageError
-from rehub.keras.keras_private import value_in_scope
-from rehub.keras.other_backend import RUNNING, Mirror, OtherBackend, Program, refuse_export, refuse_unknown_shape
+from rehub.keras.keras_private import store_value, stored_value, value_in_scope
+from rehub.keras.other_backend import (
+    RUNNING,
+    Mirror,
+    OtherBackend,
+    Program,
+    Recording,
+    refuse_export,
+    refuse_unknown_shape,
+)
+from rehub.keras.recordings import MOST_ASKED, MOST_WAITING, Recordings
 
 _DTYPES = ("float16", "bfloat16", "float32", "int8", "int16", "int32", "uint8", "uint16", "uint32", "bool", "complex64")
 _WIDE_DTYPES = ("float64", "int64", "uint64", "complex128")
 
-# Programs that ask for no gradient of what they recorded leave it here; the oldest of so many is given up.
-_MOST_RECORDINGS = 256
+_OWN = 0  # the number of the recording of a call that runs once
+_recordings = Recordings()
 
 
 class JaxBackend(OtherBackend):
@@ -96,7 +104,7 @@ class JaxBackend(OtherBackend):
         Raises:
             UsageError: If the values are in a training loop of Keras.
         """
-        if any(variable._value is None for variable in variables):
+        if any(map(_is_in_loop, variables)):
             raise UsageError(
                 "The values of the layer are in the loop of fit, evaluate or predict.",
                 hint="Call model.jax_state_sync() first, or wait for the end of the epoch.",
@@ -146,7 +154,7 @@ class _Call:
         self._trained = [variable.trainable for variable in variables]
         self._changing = [variable.mirror for variable in changing]
         self._others: dict[int, Any] = {}
-        self._used: tuple[int, Any] = (0, None)
+        self._own: Any = None
 
     def forward(self, tensors: Any, values: Any, *, record: bool) -> Any:
         """Runs the program; returns the number of the recording, outputs, and values that may have changed."""
@@ -159,11 +167,12 @@ class _Call:
         with RUNNING:
             for mirror, value in zip(self._mirrors, values, strict=True):
                 self.backend.show(mirror, value)
-            number, outputs, changed = self._compute(arrays, record=record)
+            recording, outputs, changed = self._compute(arrays, record=record)
+            self._own = recording  # of the one run that this call is for, so it goes when the call does
         found = [self.backend.give(output) for output in outputs]
         self._others = {i: x for i, x in enumerate(found) if not self.backend.is_tensor(x)}
         arrays = [x for x in found if self.backend.is_tensor(x)]
-        return number, tuple(arrays), tuple(map(jax.numpy.asarray, changed))
+        return np.int32(_OWN), tuple(arrays), tuple(map(jax.numpy.asarray, changed))
 
     def _call_back(self, tensors: Any, values: Any, *, record: bool) -> Any:
         """The same from within a program, where JAX makes no arrays."""
@@ -171,17 +180,18 @@ class _Call:
             for mirror, value in zip(self._mirrors, values, strict=True):
                 mirror.variable.assign(np.asarray(value))
                 mirror.shown = None
-            number, outputs, changed = self._compute([np.asarray(tensor) for tensor in tensors], record=record)
-        return number, tuple(self.backend.fit(output.numpy()) for output in outputs), changed
+            recording, outputs, changed = self._compute([np.asarray(tensor) for tensor in tensors], record=record)
+        number = 0 if recording is None else _recordings.keep(recording, self)
+        return np.int32(number), tuple(self.backend.fit(output.numpy()) for output in outputs), changed
 
     def _compute(self, arrays: Sequence[Any], *, record: bool) -> Any:
         trained = [m.variable for m, trained in zip(self._mirrors, self._trained, strict=True) if trained]
-        self._used = (0, None)
+        _recordings.forget(self)
         outputs, recording = self.program.run(list(map(tf.constant, arrays)), trained if record else None)
         for mirror in self._changing:
             mirror.shown = None
         changed = tuple(self.backend.fit(mirror.variable.numpy()) for mirror in self._changing)
-        return _keep(recording), outputs, changed
+        return recording, outputs, changed
 
     def _results(self, tensors: Any) -> Any:
         outputs = self.program.specs([_spec(tensor) for tensor in tensors])
@@ -204,35 +214,40 @@ class _Call:
             results = tuple(
                 jax.ShapeDtypeStruct(x.shape, x.dtype) for x, ok in zip(arguments, wanted, strict=True) if ok
             )
-            found = io_callback(self._backward_now, results, number, gradients)
+            found = io_callback(self._ask(number), results, number, gradients)
         else:
-            found = map(jax.numpy.asarray, self._backward_now(number, gradients))
+            found = map(jax.numpy.asarray, _gradients(self._find(number), gradients))
         rest = iter(found)
         every = [next(rest) if ok else _no_gradient(x) for x, ok in zip(arguments, wanted, strict=True)]
         return tuple(every[: len(tensors)]), tuple(every[len(tensors) :])
 
-    def _backward_now(self, number: Any, gradients: Any) -> Any:
-        found = self._recording(int(number)).gradients([tf.constant(np.asarray(gradient)) for gradient in gradients])
-        return tuple(gradient.numpy() for gradient in found)
+    def _find(self, number: Any) -> Any:
+        return self._own if int(number) == _OWN else _recordings.find(int(number))
 
-    def _recording(self, number: int) -> Any:
-        # Loops and vmap ask more than once for the same, so the last one stays until the next run.
-        with RUNNING:
-            if self._used[0] != number:
-                self._used = number, _recordings.pop(number, None)
-            recording = self._used[1]
-        if recording is None:
-            raise UsageError(
-                "JAX asks for the gradients of a call that is too long ago.",
-                hint=f"Keep at most {_MOST_RECORDINGS} calls waiting for their gradients.",
-            )
-        return recording
+    def _ask(self, number: Any) -> Callable[[Any, Any], Any]:
+        """What a program calls back for gradients; JAX may keep it for ever, so it holds no recording."""
+        if _is_traced((number,)) or int(number) != _OWN:
+            return lambda number, gradients: _gradients(_recordings.find(int(number)), gradients)
+        _recordings.hold(self._own, self)  # the program may end after all that holds the call is gone
+        found = weakref.ref(self._own)
+        return lambda _, gradients: _gradients(found(), gradients)
 
     def merge(self, arrays: Any) -> Any:
         """All outputs, nested as the program returned them."""
         rest = iter(arrays)
         count = len(self._others) + len(arrays)
         return self.program.pack([self._others[i] if i in self._others else next(rest) for i in range(count)])
+
+
+def _gradients(recording: Recording | None, of_outputs: Any) -> Any:
+    if recording is None:
+        raise UsageError(
+            "JAX asks for the gradients of a call that is too long ago.",
+            hint=f"Keep at most {MOST_WAITING} calls waiting for their gradients, and ask again for those of at most "
+            f"{MOST_ASKED}.",
+        )
+    found = recording.gradients([tf.constant(np.asarray(gradient)) for gradient in of_outputs])
+    return tuple(gradient.numpy() for gradient in found)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -274,47 +289,40 @@ def _no_gradient(array: Any) -> Any:
     return np.zeros(array.shape, jax.dtypes.float0)
 
 
-_numbers = itertools.count(1)
-_recordings: collections.OrderedDict[int, Any] = collections.OrderedDict()
-
-
-def _keep(recording: Any) -> Any:
-    if recording is None:
-        return np.int32(0)
-    with RUNNING:
-        number = next(_numbers) % 2**31
-        _recordings[number] = recording
-        if len(_recordings) > _MOST_RECORDINGS:
-            _recordings.popitem(last=False)
-    return np.int32(number)
-
-
 class _FrozenTwin(keras.Variable):  # type: ignore[misc]
     """The variable that frozen layers have, with an array of its own: compiled programs use up what they are given."""
 
     def __init__(self, trained: keras.Variable, **options: Any) -> None:
-        self._twin = trained
-        self._seen = trained._value
+        self.trained = trained
+        self._seen = stored_value(trained)
         super().__init__(_copy(self._seen), trainable=False, **options)
 
     @property
     def value(self) -> Any:
         """The value of the trained variable, also within a program that trains it."""
-        if value_in_scope(self)[1] is not None or value_in_scope(self._twin)[1] is not None:
-            trained = value_in_scope(self._twin)[1]
-            return value_in_scope(self)[1] if trained is None else trained
-        current = self._twin._value
+        own, trained = value_in_scope(self)[1], value_in_scope(self.trained)[1]
+        if own is not None or trained is not None:
+            return own if trained is None else trained
+        current = stored_value(self.trained)
         if current is not None and current is not self._seen:  # None while Keras trains it
-            self._value, self._seen = _copy(current), current
-        return self._value
+            store_value(self, _copy(current))
+            self._seen = current
+        return stored_value(self)
 
-    def _direct_assign(self, value: Any) -> None:
-        # Keras gives values back after its loop, which took the array away, or used it up, or left it as it was.
-        own = getattr(self, "_value", None)
-        if own is None or own is value or own.is_deleted():
-            super()._direct_assign(value)
-        else:
-            self._twin.assign(value)
+    def assign(self, value: Any) -> Any:
+        """Assigns to the trained variable.
+
+        But Keras gives values back after its loop, which took the array away, or used it up, or left it as it was.
+        """
+        own = stored_value(self)
+        if value_in_scope(self)[0] or own is None or own is value or own.is_deleted():
+            return super().assign(value)
+        return self.trained.assign(value)
+
+
+def _is_in_loop(variable: keras.Variable) -> bool:
+    both = variable, getattr(variable, "trained", variable)
+    return any(stored_value(each) is None for each in both)
 
 
 def _copy(array: Any) -> Any:

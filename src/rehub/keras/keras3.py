@@ -15,7 +15,8 @@ from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import forget_parameters, is_loading_in_safe_mode, leave_inputs_to_layer
 from rehub.keras.layer import HubLayer
 from rehub.runtime.load import check_graph, shared_by_parts
-from rehub.runtime.reusable import dimensions, writes_variables
+from rehub.runtime.reusable import dimensions
+from rehub.runtime.variable_writes import written_handles
 
 if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
     raise DependencyError(
@@ -135,12 +136,14 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
             self._twins.unheld[trainable].append(weight)
             return
         name = f"{weight.name.partition(':')[0].replace('/', '_')}_{len(self._hub_weights)}"
-        if not trainable:
+        is_declared = trainable or any(weight is declared for declared in self._trainability.declared)
+        if not is_declared or not self._backend.trains(weight.dtype):
             self._hub_weights.append(self._backend.fixed_variable(weight, name))
             return
         trained, frozen = self._backend.twins(weight, name)
-        self._twins.add(trained, frozen)
-        self._hub_weights.append(trained)
+        if trainable:
+            self._twins.add(trained, frozen)
+        self._hub_weights.append(trained if trainable else frozen)
 
     def _add_existing_loss(self, loss: Callable[[], Any]) -> None:
         # A regularizer follows `trainable`, exists before the first call and counts once; add_loss does none of it.
@@ -175,10 +178,13 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return [*self._twins.raw[True], *self._twins.raw[False]]
 
     def sync(self) -> None:  # noqa: D102 - it is the shared text
-        self._backend.push(self._hub_weights)
+        self._backend.push(self._present_weights())
+
+    def _present_weights(self) -> list[keras.Variable]:
+        return self._twins.of(self._hub_weights, trained=self.trainable)
 
     def _input_dtype(self) -> str | None:
-        specs = [spec for spec in tf.nest.flatten(self._input_specs()) if hasattr(spec, "dtype")]
+        specs = [spec for spec in tf.nest.flatten(self.input_specs()) if hasattr(spec, "dtype")]
         return specs[0].dtype.name if specs else None
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -207,20 +213,20 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return self._run(inputs, training)
 
     def _run(self, inputs: Any, training: Any) -> Any:
-        return super()._run(self._backend.widen(inputs, self._input_specs()), training)
+        return super()._run(self._backend.widen(inputs, self.input_specs()), training)
 
     def _changing_variables(self, training: bool | None) -> list[keras.Variable]:
         """The variables that a call may assign: statistics, seeds, counters."""
-        if not self._writes(bool(training and self.trainable)):
-            return []
-        trained = {id(variable) for variable in self._twins.trained}
-        return [variable for variable in self._hub_weights if id(variable) not in trained]
-
-    def _writes(self, training: bool) -> bool:
-        if training not in self._twins.writing:
-            functions = self._functions_in_mode(training)
-            self._twins.writing[training] = not functions or writes_variables(functions)
-        return self._twins.writing[training]
+        trains = bool(training and self.trainable)
+        if trains not in self._twins.changing:
+            trained = set(map(id, self._twins.trained))
+            others = [variable for variable in self._hub_weights if id(variable) not in trained]
+            functions = self._functions_in_mode(trains)
+            handles = set(map(id, written_handles(functions)))
+            self._twins.changing[trains] = [
+                each for each in others if not functions or id(each.mirror.variable.handle) in handles
+            ]
+        return self._twins.changing[trains]
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """Traces the model on symbolic inputs."""
@@ -259,7 +265,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
             FormatError: If the file holds another number of variables, or other shapes.
         """
         super().load_own_variables(store)
-        self._backend.pull(self._hub_weights)
+        self._backend.pull(self._present_weights())
 
     def _handle_config(self) -> dict[str, Any]:
         if self._options.embed_saved_model:
@@ -293,7 +299,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
 
 def _restore(restore: Callable[..., KerasLayer], arguments: tuple[Any, ...]) -> KerasLayer:
     layer = restore(*arguments)
-    layer._backend.pull(layer._hub_weights)
+    layer._backend.pull(layer._present_weights())
     return layer
 
 
@@ -305,10 +311,10 @@ class _Twins:
     """What Keras shall not track of a layer.
 
     Attributes:
-        trained: The Keras variables of the model's trainable variables.
+        trained: The Keras variables of the model's variables that the layer trains.
         losses: The model's losses.
         raw: The variables of the model, by whether they are trainable.
-        writing: Whether a call may assign variables, by its mode.
+        changing: The Keras variables that a call may assign, by whether it trains.
         unheld: Variables that Keras cannot hold, by whether they are trainable: those without a fixed shape, and those
             of dtypes that the backend does not have. They stay in TensorFlow.
     """
@@ -318,7 +324,7 @@ class _Twins:
         self.losses: list[Callable[[], Any]] = []
         self.raw: dict[bool, list[Any]] = {True: [], False: []}
         self.unheld: dict[bool, list[Any]] = {True: [], False: []}
-        self.writing: dict[bool, bool] = {}
+        self.changing: dict[bool, list[keras.Variable]] = {}
         self._frozen: dict[int, keras.Variable] = {}
 
     def add(self, trained: keras.Variable, frozen: keras.Variable) -> None:

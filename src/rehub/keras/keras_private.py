@@ -43,6 +43,19 @@ def value_in_scope(variable: Any) -> tuple[bool, Any]:
     return (False, None) if scope is None else (True, scope.get_current_value(variable))
 
 
+def stored_value(variable: Any) -> Any:
+    """What a variable of Keras 3 holds outside of any scope; on JAX, None while a training loop has taken it.
+
+    Publicly, `value` looks into the scope, and fails if there is none.
+    """
+    return variable._value
+
+
+def store_value(variable: Any, value: Any) -> None:
+    """Makes a value what a variable of Keras 3 holds, also within a scope, where ``assign`` would tell the scope."""
+    variable._value = value
+
+
 def layers_of(layer: Any) -> list[Any]:
     """The layer and all layers in it, at any depth. ``layers`` has those of the first depth, of models alone."""
     return list(layer._flatten_layers())

@@ -58,7 +58,8 @@ class HubLayer:
             the name of a tensor inside, as ``rehub inspect --endpoints`` lists them; then the layer has the variables
             that this depends on.
         output_shape: The shape of the output (or a nest of shapes) without batch size, where TensorFlow cannot tell.
-        load_options: A ``tf.saved_model.LoadOptions``.
+        load_options: A ``tf.saved_model.LoadOptions``. A model of TensorFlow 1 is always read on this machine, and
+            whole: options that ask for something else are refused.
         allow_signature_training: Whether a trainable layer may train the variables that a TF2 signature uses.
         embed_saved_model: Whether a ``.keras`` file, a configuration or a pickle holds the model itself, so that it
             opens where the handle is out of reach.
@@ -135,7 +136,7 @@ class HubLayer:
         )
         batch_norms.check(batch_norm, self._has_training_argument, self._name_for_humans())
         self._traces = [f.structured_input_signature for f in self._call_functions()]
-        self._convert_inputs = InputConverter(self._input_specs())
+        self._convert_inputs = InputConverter(self.input_specs())
         self._endpoint = endpoint.find(self._func, self._callable, self._call_functions(), self._options.output_key)
         self._trainability = trainability.choose(trainable, *self._find_variables(), self._name_for_humans())
         self._setup_layer(self._trainability.is_on, **kwargs)
@@ -350,7 +351,13 @@ class HubLayer:
             return [concrete.concrete_functions[training]]
         return reusable.functions_in_mode(self._callable, self._call_functions(), training)
 
-    def _input_specs(self) -> list[Any]:
+    @property
+    def is_hub_module(self) -> bool:
+        """Whether the model came in the TF1 Hub format."""
+        return self._is_hub_module_v1
+
+    def input_specs(self) -> list[Any]:
+        """What a call may take: the specs of the inputs of each trace."""
         if self._options.signature:
             specs = [keywords for _, keywords in self._traces]
             return specs + [next(iter(s.values())) for s in specs if len(s) == 1]
@@ -359,7 +366,7 @@ class HubLayer:
     def _specs_of(self, shape: Any) -> Any:
         """Makes the specs of inputs from their shapes, nested like the inputs; dtypes are those of the first trace."""
         nested = isinstance(shape, Mapping)
-        likes = [spec for spec in self._input_specs() if isinstance(spec, Mapping) == nested]
+        likes = [spec for spec in self.input_specs() if isinstance(spec, Mapping) == nested]
         return self._nested_specs(shape, likes[0] if likes else None)
 
     def _nested_specs(self, shape: Any, like: Any) -> Any:

@@ -89,7 +89,15 @@ class Program:
         if variables is None:
             self._outputs = self._function(self._with(tensors))
             return tf.nest.flatten(self._outputs), None
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        try:
+            return self._record(tensors, variables, persistent=True)
+        except LookupError:  # for a second use of a tape, TensorFlow wants gradients of gradients, which some ops lack
+            return self._record(tensors, variables, persistent=False)
+
+    def _record(
+        self, tensors: Sequence[Any], variables: Sequence[tf.Variable], *, persistent: bool
+    ) -> tuple[list[Any], Recording]:
+        with tf.GradientTape(persistent=persistent, watch_accessed_variables=False) as tape:
             sources = [x for x in (*tensors, *variables) if _has_gradient(x)]
             tape.watch(sources)
             self._outputs = self._function(self._with(tensors))
@@ -145,6 +153,10 @@ class OtherBackend(abc.ABC):
         """See `Backend`."""
         return dtype.name in self.dtypes
 
+    def trains(self, dtype: tf.DType) -> bool:
+        """See `Backend`. Neither JAX nor PyTorch lets a program ask for gradients of integers, such as counters."""
+        return bool(dtype.is_floating or dtype.is_complex)
+
     def fixed_variable(self, weight: tf.Variable, name: str) -> keras.Variable:
         """See `Backend`."""
         mirror = self._mirror(weight)
@@ -159,11 +171,14 @@ class OtherBackend(abc.ABC):
         """See `Backend`."""
         mirror = self._mirror(weight)
         trained, frozen = self._trained.get(mirror), self._frozen.get(mirror)
-        if trained is None or frozen is None:
+        if trained is None:
             trained = keras.Variable(weight.numpy(), trainable=True, **_options(weight, name))
+            trained.mirror = mirror
+            self._trained[mirror] = trained
+        if frozen is None:
             frozen = self.frozen_twin(trained, **_options(weight, name))
-            trained.mirror = frozen.mirror = mirror
-            self._trained[mirror], self._frozen[mirror] = trained, frozen
+            frozen.mirror = mirror
+            self._frozen[mirror] = frozen
         return trained, frozen
 
     def _mirror(self, weight: tf.Variable) -> Mirror:
@@ -177,7 +192,10 @@ class OtherBackend(abc.ABC):
 
     @abc.abstractmethod
     def frozen_twin(self, trained: keras.Variable, **options: Any) -> keras.Variable:
-        """Makes the Keras variable that always shows the value of another one and is never trained."""
+        """Makes the Keras variable that always shows the value of another one and is never trained.
+
+        It keeps that one as its attribute ``trained``, so that a layer that trains it later finds the same values.
+        """
 
     def is_in_tensorflow(self, inputs: Any) -> bool:
         """See `Backend`."""

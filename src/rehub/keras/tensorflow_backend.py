@@ -23,6 +23,10 @@ class TensorFlowBackend:
         """See `Backend`."""
         return True
 
+    def trains(self, dtype: tf.DType) -> bool:
+        """See `Backend`. TensorFlow gives no gradients of integers, and Keras passes such variables over."""
+        return True
+
     def fixed_variable(self, weight: tf.Variable, name: str) -> keras.Variable:
         """See `Backend`."""
         return self._wrap(self._frozen, weight, name, trainable=False)

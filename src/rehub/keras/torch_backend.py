@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 import torch
 
+from rehub.keras.keras_private import stored_value
 from rehub.keras.other_backend import RUNNING, Mirror, OtherBackend, Program, refuse_export, refuse_unknown_shape
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64")
@@ -20,9 +21,8 @@ class TorchBackend(OtherBackend):
     dtypes = frozenset(_DTYPES)
 
     def frozen_twin(self, trained: keras.Variable, **options: Any) -> keras.Variable:
-        """A variable over the same memory."""
-        shared = torch.nn.Parameter(trained.value.detach(), requires_grad=False)
-        return keras.Variable(shared, trainable=False, **options)
+        """See `OtherBackend`."""
+        return _FrozenTwin(trained, **options)
 
     def compiles(self, xla_compiles: bool) -> bool:
         """See `Backend`. torch.compile cannot look into TensorFlow."""
@@ -37,15 +37,21 @@ class TorchBackend(OtherBackend):
         return keras.ops.convert_to_tensor(array)
 
     def mark(self, value: Any) -> Any:
-        """See `OtherBackend`."""
-        return value, value.data_ptr(), value._version
+        """See `OtherBackend`. What is written through ``tensor.data`` or an array over the memory leaves no trace."""
+        return value, value.data_ptr(), _version_of(value)
 
     def is_shown(self, mirror: Mirror, value: Any) -> bool:
         """See `OtherBackend`."""
         if mirror.shown is None:
             return False
         tensor, *rest = mirror.shown
-        return tensor is value and rest == [value.data_ptr(), value._version]
+        return tensor is value and rest == [value.data_ptr(), _version_of(value)]
+
+    def push(self, variables: Sequence[keras.Variable]) -> None:
+        """See `Backend`. All values, also those that seem to be there."""
+        for variable in variables:
+            variable.mirror.shown = None
+        super().push(variables)
 
     def run(
         self,
@@ -63,7 +69,8 @@ class TorchBackend(OtherBackend):
         trained = [variable for variable in variables if variable.trainable]
         values = [variable.value for variable in trained]
         with RUNNING:
-            self.push(variables)
+            for variable in variables:
+                self.show(variable.mirror, variable.value)
             call = _Call(program, [variable.mirror.variable for variable in trained], self)
             outputs = _Run.apply(call, *program.tensors, *values)
             self.pull(changing)
@@ -121,6 +128,32 @@ class _Call:
         rest = iter(tensors)
         count = len(self.others) + len(tensors)
         return [self.others[place] if place in self.others else next(rest) for place in range(count)]
+
+
+def _version_of(tensor: torch.Tensor) -> int:
+    # Private: PyTorch's own check of tensors that were changed before their backward pass; nothing public tells it.
+    version: int = tensor._version
+    return version
+
+
+class _FrozenTwin(keras.Variable):  # type: ignore[misc]
+    """The variable that frozen layers have: a parameter of its own over the same memory."""
+
+    def __init__(self, trained: keras.Variable, **options: Any) -> None:
+        self.trained = trained
+        shared = torch.nn.Parameter(stored_value(trained).detach(), requires_grad=False)
+        super().__init__(shared, trainable=False, **options)
+        self._memory = shared.data_ptr()
+
+    @property
+    def value(self) -> Any:
+        """The parameter, over the same memory again if one of the two was given another (``parameter.data = …``)."""
+        own, trained = stored_value(self), stored_value(self.trained)
+        if own.data_ptr() != trained.data_ptr():
+            changed, other = (trained, own) if own.data_ptr() == self._memory else (own, trained)
+            other.data = changed.data
+            self._memory = own.data_ptr()
+        return super().value
 
 
 class _Run(torch.autograd.Function):  # type: ignore[misc]

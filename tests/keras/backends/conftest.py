@@ -35,6 +35,26 @@ class Statistics(tf.train.Checkpoint):
         return outputs - batch
 
 
+class Blocks(tf.train.Checkpoint):
+    """float32[?, 3] -> float32[?, 2]: the matrices of a block and of a head; training counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = tf.Variable([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], name="block/kernel")
+        self.head = tf.Variable([[0.1, 0.2], [0.3, 0.4]], name="head/kernel")
+        self.calls = tf.Variable(0.0, trainable=False, name="calls")
+        self.variables = [self.block, self.head, self.calls]
+        self.trainable_variables = [self.block, self.head]
+        for training in (False, True):
+            self.__call__.get_concrete_function(tf.TensorSpec([None, 3]), training=training)
+
+    @tf.function
+    def __call__(self, inputs, training=False):
+        if training:
+            self.calls.assign_add(1.0)
+        return inputs @ self.block @ self.head
+
+
 class Words(tf.train.Checkpoint):
     """string[?] -> float32[?, 2]: a trained vector for each of some words."""
 
@@ -67,6 +87,11 @@ def _saved(tmp_path_factory: pytest.TempPathFactory, model: object) -> str:
 @pytest.fixture(scope="session")
 def statistics(tmp_path_factory: pytest.TempPathFactory) -> str:
     return _saved(tmp_path_factory, Statistics())
+
+
+@pytest.fixture(scope="session")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _saved(tmp_path_factory, Blocks())
 
 
 @pytest.fixture(scope="session")

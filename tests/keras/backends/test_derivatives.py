@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -27,6 +30,29 @@ def test_inputs_get_gradients_through_a_frozen_layer(statistics, x, dtype):
         gradient = inputs.grad
     assert array(gradient).dtype == dtype
     np.testing.assert_array_equal(array(gradient), np.tile([1.0, 1.0, 2.0], (8, 1)))
+
+
+class Bags(tf.train.Checkpoint):
+    """int32[?, 2] -> float32[?, 1]: by an op whose gradient has no gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(tf.ones([4, 1]))
+        self.variables = self.trainable_variables = [self.table]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.int32)])
+    def __call__(self, numbers):
+        numbers = tf.sparse.from_dense(numbers)
+        return tf.square(tf.nn.embedding_lookup_sparse(self.table, numbers, None, combiner="sqrtn"))
+
+
+def test_weights_are_trained_through_an_op_without_second_derivative(tmp_path):
+    tf.saved_model.save(Bags(), str(tmp_path))
+    layer = hub.KerasLayer(str(tmp_path), trainable=True, output_shape=[1])
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    model.fit(np.array([[1, 2]], "int32"), np.zeros([1, 1], "float32"), verbose=0)
+    np.testing.assert_allclose(array(layer.weights[0]), [[1.0], [0.92], [0.92], [1.0]], rtol=1e-6)
 
 
 def test_strategy_of_tensorflow_is_refused(statistics):
@@ -90,6 +116,35 @@ if BACKEND == "jax":
         np.testing.assert_array_equal(jax.jit(jax.grad(repeated))(x), 3 * expected)
         jacobian = jax.jacrev(lambda row: layer(row[None])[0])(x[0])
         np.testing.assert_array_equal(jacobian, [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+
+    def tapes():
+        gc.collect()
+        return {id(each): weakref.ref(each) for each in gc.get_objects() if isinstance(each, tf.GradientTape)}
+
+    def test_tape_of_a_call_goes_with_its_gradients(statistics, x):
+        layer, before = hub.KerasLayer(statistics), tapes()
+        _, gradients = jax.vjp(layer, jax.numpy.asarray(x))
+        ((_, tape),) = [item for item in tapes().items() if item not in before.items()]
+        for _ in range(2):
+            expected = np.tile([1.0, 1.0, 2.0], (8, 1))
+            np.testing.assert_array_equal(gradients(jax.numpy.ones((8, 2)))[0], expected)
+        del gradients
+        gc.collect()
+        assert tape() is None
+
+    def test_tapes_of_programs_that_ended_are_given_up_in_the_end(statistics, x):
+        layer, before = hub.KerasLayer(statistics), tapes()
+
+        def total(row):
+            return layer(row[None]).sum()
+
+        jax.jacrev(lambda row: layer(row[None])[0])(x[0])
+        jax.vmap(jax.grad(total))(x)
+        left = [tape for item, tape in tapes().items() if item not in before]
+        assert left
+        jax.vmap(jax.grad(total))(np.ones((40, 3), "float32"))
+        gc.collect()
+        assert not [tape for tape in left if tape()]
 
     def test_compiled_program_uses_new_values(statistics, x):
         layer = hub.KerasLayer(statistics)

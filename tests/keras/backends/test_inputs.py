@@ -54,6 +54,18 @@ def test_integers_of_the_backend_go_into_a_model_of_wide_ones(numbers):
     np.testing.assert_array_equal(model.predict(np.array([[1, 2], [3, 5]]), verbose=0), [3, 8])
 
 
+def test_compare_reads_features_that_are_tensors_of_the_backend(tmp_path):
+    class Short(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+        def __call__(self, inputs):
+            return tf.cast(inputs, tf.bfloat16)  # PyTorch alone can read it, as it can what is on a GPU
+
+    tf.saved_model.save(Short(), str(tmp_path))
+    labels = np.arange(40) % 2
+    found = hub.compare([tmp_path], (np.stack([labels, 1 - labels], axis=1).astype("float32"), labels))
+    assert found.best.score == 1
+
+
 if BACKEND == "jax":
 
     def test_wide_integers_that_do_not_fit_are_refused(numbers):

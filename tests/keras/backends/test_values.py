@@ -107,10 +107,73 @@ def test_model_with_a_frozen_layer_alone_does_not_train_what_another_model_train
     np.testing.assert_allclose(head_only.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("trainable", [False, True, "kernel"])
+def test_integer_that_is_declared_trainable_counts_the_calls(make_model, x, y, tmp_path, trainable):
+    class Counting(tf.Module):
+        def __init__(self):
+            self.kernel, self.calls = tf.Variable([1.0, 2.0, 3.0], name="kernel"), tf.Variable(0, name="calls")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3])])
+        def __call__(self, inputs):
+            self.calls.assign_add(1)
+            return inputs * self.kernel
+
+    tf.saved_model.save(Counting(), str(tmp_path))
+    layer = hub.KerasLayer(str(tmp_path), trainable=trainable)
+    make_model(layer).fit(x, y, epochs=2, verbose=0)
+    layer.sync()
+    assert layer.resolved_object.calls.numpy() == 2
+    assert (layer.resolved_object.kernel.numpy() != [1.0, 2.0, 3.0]).all() == bool(trainable)
+
+
 if BACKEND == "jax":
 
-    def test_sync_within_fit_says_when_values_are_there(statistics, make_model, x, y):
-        layer = hub.KerasLayer(statistics, trainable=True)
-        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: layer.sync())
+    @pytest.mark.parametrize("is_trained", [True, False])
+    def test_sync_within_fit_says_when_values_are_there(make_model, x, y, is_trained):
+        class Scale(tf.Module):
+            def __init__(self):
+                self.scale = tf.Variable([1.0, 2.0, 3.0])
+
+            def __call__(self, inputs):
+                return inputs * self.scale
+
+        obj = Scale()
+        layer, frozen = hub.KerasLayer(obj, trainable=True), hub.KerasLayer(obj)
+        syncs = layer if is_trained else frozen
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: syncs.sync())
         with pytest.raises(hub.errors.UsageError, match="jax_state_sync"):
             make_model(layer).fit(x, y, verbose=0, callbacks=[callback])
+
+else:
+    import torch
+
+    def test_sync_sees_what_was_written_through_data(statistics, x, tmp_path):
+        layer = hub.KerasLayer(statistics, trainable=True)
+        layer(x)
+        layer.weights[0].value.data.mul_(2.0)
+        layer.sync()
+        tf.saved_model.save(layer.resolved_object, str(tmp_path))
+        for found in (hub.load(str(tmp_path))(x), array(layer(x))):
+            np.testing.assert_allclose(found, 2.0 * hub.load(statistics)(x), rtol=1e-6)
+
+    @pytest.mark.parametrize("copier", [copy.deepcopy, lambda layer: hub.KerasLayer.from_config(layer.get_config())])
+    def test_copy_has_what_was_written_through_data(statistics, x, copier):
+        layer = hub.KerasLayer(hub.load(statistics), trainable=True, embed_saved_model=True)
+        before = array(layer(x))
+        layer.weights[0].value.data.mul_(2.0)
+        np.testing.assert_allclose(array(copier(layer)(x)), 2.0 * before, rtol=1e-6)
+
+    @pytest.mark.parametrize("trainable", [True, False])
+    def test_memory_that_was_replaced_is_that_of_all_layers(statistics, x, trainable):
+        obj = hub.load(statistics)
+        layer, other = hub.KerasLayer(obj, trainable=trainable), hub.KerasLayer(obj, trainable=not trainable)
+        before = array(layer(x))
+        parameters = [weight.value for weight in layer.weights]
+        vector = 2.0 * torch.nn.utils.parameters_to_vector(parameters)
+        torch.nn.utils.vector_to_parameters(vector.detach(), parameters)
+        layer.sync()
+        np.testing.assert_allclose(obj(x), 2.0 * before, rtol=1e-6)
+        np.testing.assert_allclose(array(layer(x)), 2.0 * before, rtol=1e-6)
+        np.testing.assert_allclose(array(other(x)), 2.0 * before, rtol=1e-6)
+        layer.trainable = not trainable
+        np.testing.assert_allclose(array(layer(x)), 2.0 * before, rtol=1e-6)
