@@ -1,14 +1,16 @@
-"""Which tests an environment runs, and what a skipped test means.
+"""Which tests an environment runs, on which devices, and what a skipped test means.
 
 Folders that need TensorFlow are not collected where there is none. With ``--only-tensorflow`` nothing else is.
 """
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import ipaddress
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +33,7 @@ NEEDS_TENSORFLOW = (
 )
 # What the rows of Keras on JAX and PyTorch run.
 FOR_BACKENDS = (("conformance",), ("keras", "backends"))
-# Collected only where the package is: in the environment of TensorFlow 2.15.
+# Collected only where the package is: tf2onnx is in tf-latest, the others are in tf-2.15.
 NEEDS_PACKAGE = {
     "conversion/test_to_onnx.py": "tf2onnx",
     "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",
@@ -47,6 +49,31 @@ RUNS_EVERYWHERE = ("test_import.py",)
 MAY_SKIP: frozenset[str] = frozenset()
 
 _out_of_time = pytest.StashKey[bool]()
+
+
+class _TwoDevices:
+    """Gives TensorFlow two CPU devices, for the tests of replicas, when it is first imported.
+
+    It takes no more once an op has run, which any module that is collected may do.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        spec = importlib.machinery.PathFinder.find_spec(name, path) if name == "tensorflow" else None
+        if spec is not None:
+            loader: Any = spec.loader
+            run = loader.exec_module
+
+            def run_and_set_up(tensorflow: Any) -> None:
+                run(tensorflow)
+                cpu, config = tensorflow.config.list_physical_devices("CPU")[0], tensorflow.config
+                config.set_logical_device_configuration(cpu, [config.LogicalDeviceConfiguration()] * 2)
+
+            loader.exec_module = run_and_set_up
+        return spec
+
+
+sys.meta_path.insert(0, _TwoDevices)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,12 +110,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
-    return report if item.stash.get(_out_of_time, False) else _skip_fails_in_ci(report)
+    if item.stash.get(_out_of_time, False):
+        report.out_of_time = True  # an attribute travels from the processes of xdist
+        return report
+    return _skip_fails_in_ci(report)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Any:
     return _skip_fails_in_ci((yield))
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Counts tests that there was no time for apart, in the last line of the run."""
+    is_left_out = report.skipped and getattr(report, "out_of_time", False)
+    return ("left out for lack of time", "s", "LEFT OUT") if is_left_out else None
 
 
 def _skip_fails_in_ci(report: Any) -> Any:

@@ -28,6 +28,21 @@ def test_tf1_module_takes_images_of_its_size(images: Images) -> None:
     assert found.best.score > 0.6
 
 
+def test_size_that_is_attached_to_a_tf1_module_counts_before_all_others(images: Images, tmp_path: Path) -> None:
+    def module_fn() -> None:
+        pictures = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
+        fits = tf.reduce_all(tf.equal(tf.shape(pictures)[1:3], [8, 9]))
+        hub.add_signature(
+            inputs={"images": pictures}, outputs=tf.reduce_mean(pictures, [1, 2]) * tf.cast(fits, "float32")
+        )
+        info = hub.ImageModuleInfo()
+        info.default_image_size.height, info.default_image_size.width = 8, 9
+        hub.attach_image_module_info(info)
+
+    hub.create_module_spec(module_fn).export(tmp_path / "module")
+    assert hub.compare([tmp_path / "module"], images, image_size=(12, 12)).best.score == 1
+
+
 def test_model_of_all_sizes_asks_for_one_when_images_differ(models: Path, images: Images) -> None:
     with pytest.raises(ComparisonError, match=r"takes images of all sizes.*image_size"):
         hub.compare([models / "any-size" / "1"], images)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.conformance.models import BACKEND, IS_KERAS_3, Sample
+from tests.conformance.sample import BACKEND, IS_KERAS_3, Sample
 
 keras: Any = importlib.import_module("keras") if IS_KERAS_3 else tf.keras
 

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import rehub as hub
-from tests.conformance.models import BACKEND, SAMPLES, Sample
+from tests.conformance.models import SAMPLES
+from tests.conformance.sample import BACKEND, Sample
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m reads the marks
-def pytest_collection_modifyitems(items: list[Any]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
     """Marks as slow what is not needed to have all pairs of promise, sample, composition and state, as collected."""
     pairs = {item: _pairs(item) for item in items if "state" in getattr(item, "fixturenames", ())}
     missing = set().union(*pairs.values())
@@ -80,6 +81,9 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
         missing -= pairs.pop(best)
     for item in pairs:
         item.add_marker(pytest.mark.slow)
+    left_out = {item for item in pairs if item.callspec.params["sample"].pairs_only}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 def _pairs(item: Any) -> set[Any]:

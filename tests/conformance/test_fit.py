@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import rehub as hub
 from tests.conformance.build import (
     apply_state,
     as_array,
@@ -22,7 +21,8 @@ from tests.conformance.build import (
     values,
     width_of,
 )
-from tests.conformance.models import BACKEND, COMPILE_SLOWLY, IS_KERAS_3
+from tests.conformance.models import COMPILE_SLOWLY
+from tests.conformance.sample import BACKEND, IS_KERAS_3
 
 
 def _sgd():
@@ -64,13 +64,13 @@ def test_fit_trains_just_the_listed_subset(sample, make_layer):
 
 @pytest.mark.samples(lambda sample: sample.trains)
 def test_fit_equals_a_tape_loop_on_the_loaded_object(sample, path, make_layer):
-    """The same three steps by hand on `hub.load`: forward in training mode, loss plus regularization, SGD."""
+    """The same three steps by hand on the loaded object: forward in training mode, loss plus regularization, SGD."""
     layer = make_layer(trainable=True)
     model = build(sample, layer, "functional")
     model.compile(_sgd(), "mse")
     losses = model.fit(data(sample), verbose=0, shuffle=False).history["loss"]
 
-    obj = hub.load(path, **sample.load_options)
+    obj = sample.load(path)
     with tf.GradientTape() as tape:
         sample.direct(obj, sample.inputs, False)
     tuned = list(getattr(obj, "trainable_variables", None) or tape.watched_variables())
@@ -139,7 +139,7 @@ def test_losses_follow_trainable(sample, make_layer, path):
     model = build(sample, layer, "functional")
     assert sum(map(as_array, layer.losses)) == 0.0
     layer.trainable = True
-    obj = hub.load(path)
+    obj = sample.load(path)
     expected = sum(float(loss()) for loss in obj.regularization_losses)
     assert sum(map(as_array, layer.losses)) == pytest.approx(expected, rel=1e-6)
     assert sum(map(as_array, model.losses)) == pytest.approx(expected, rel=1e-6)

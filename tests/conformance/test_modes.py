@@ -20,7 +20,8 @@ from tests.conformance.build import (
     values,
     width_of,
 )
-from tests.conformance.models import BACKEND, COMPILE_SLOWLY, IS_KERAS_3
+from tests.conformance.models import COMPILE_SLOWLY
+from tests.conformance.sample import BACKEND, IS_KERAS_3
 
 
 def _sgd():
@@ -41,7 +42,7 @@ def mixed_precision():
 @pytest.mark.usefixtures("mixed_precision")
 def test_mixed_precision_computes_in_the_dtypes_of_the_model(sample, path, make_layer):
     layer = make_layer(trainable=sample.trains)
-    assert_equal(layer(sample.inputs), sample.direct(hub.load(path, **sample.load_options), sample.inputs, False))
+    assert_equal(layer(sample.inputs), sample.direct(sample.load(path), sample.inputs, False))
     inputs = tf.nest.map_structure(lambda x: tf.cast(x, tf.float16) if x.dtype.is_floating else x, sample.inputs)
     exact = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, inputs)
     assert_equal(layer(inputs), layer(exact), tolerance=0.0)
@@ -98,10 +99,11 @@ if BACKEND == "tensorflow":  # XLA by choice and replicas are its own
     def _can_be_mirrored(sample):
         # TensorFlow creates no mirrored variables for graphs of TF1; Keras 3 never fits strings on replicas.
         dense = sample.single_input and not sample.ragged and sample.inputs.dtype != tf.string
-        return dense and (IS_KERAS_3 or not sample.name.startswith("tf1"))
+        return dense
 
     @pytest.fixture
     def strategy():
+        assert len(tf.config.list_logical_devices("CPU")) == 2, "TensorFlow would put both replicas on one device"
         return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
 
     def _fit_on_replicas(sample, make_layer, strategy):

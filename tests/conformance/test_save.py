@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 
 import numpy as np
@@ -22,7 +23,7 @@ from tests.conformance.build import (
     starts_trainable,
     values,
 )
-from tests.conformance.models import BACKEND, IS_KERAS_3
+from tests.conformance.sample import BACKEND, IS_KERAS_3
 
 
 def _keras_knows_that_it_is_ragged(sample):
@@ -130,6 +131,16 @@ def test_reexport_of_the_resolved_object_has_the_trained_values(
 
 
 @pytest.mark.eager
+@pytest.mark.samples(lambda sample: sample.name in ("text", "converted_text"))
+def test_loaded_object_works_on_when_what_was_made_to_save_it_is_gone(sample, path, tmp_path):
+    obj = sample.load(path)
+    expected = sample.direct(obj, sample.inputs, False)
+    tf.saved_model.save(obj, str(tmp_path / "again"))
+    gc.collect()
+    assert_equal(sample.direct(obj, sample.inputs, False), expected)
+
+
+@pytest.mark.eager
 def test_config_makes_an_equal_layer(sample, make_layer):
     layer = make_layer(trainable=sample.trains)
     again = hub.KerasLayer.from_config(layer.get_config())
@@ -179,7 +190,9 @@ def test_pickled_model_is_the_trained_one(sample, trained):
     _assert_is_restored(sample, trained, pickle.loads(pickle.dumps(model)))
 
 
-@pytest.mark.samples(lambda sample: sample.name in ("dense", "text", "tf1_hub", "keras3_exported", "keras2_saved"))
+@pytest.mark.samples(
+    lambda sample: sample.name in ("dense", "text", "tf1_hub", "lifted_module", "keras3_exported", "keras2_saved")
+)
 def test_embedded_model_opens_where_the_handle_is_gone(sample, path, make_layer, tmp_path):
     import shutil
 

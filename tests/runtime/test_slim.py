@@ -15,7 +15,8 @@ import tensorflow as tf
 import rehub as hub
 from rehub.errors import FormatError, SignatureError
 from tests.conformance.build import assert_equal, assert_same_values
-from tests.conformance.models import SAMPLES, Sample
+from tests.conformance.models import SAMPLES
+from tests.conformance.sample import Sample
 from tests.runtime import slim_models
 
 X = tf.constant([[1.0, 2.0], [-3.0, 0.5]])
@@ -58,7 +59,7 @@ def test_sample_computes_and_is_saved_as_the_whole_model(sample: Sample, tmp_pat
     folder.mkdir()
     sample.write(folder)
     layer = hub.KerasLayer(str(folder), **sample.options)
-    whole = hub.load(str(folder), **sample.load_options)
+    whole = sample.load(str(folder))
     result = layer(sample.inputs)
     expected = sample.direct(whole, sample.inputs, False)
     key = sample.options.get("output_key")
