@@ -83,10 +83,10 @@ def _constant(like: Any, name: str, value: Any) -> Any:
 
 def _shape_of(array: Any) -> Any:
     """The shape of an element; -1 where its rank is unknown."""
-    shape = array.attr["element_shape"].shape
-    if "element_shape" not in array.attr or shape.unknown_rank:
+    if "element_shape" not in array.attr:  # the default, which exporters strip
         return -1
-    return [dim.size for dim in shape.dim]
+    shape = array.attr["element_shape"].shape
+    return -1 if shape.unknown_rank else [dim.size for dim in shape.dim]
 
 
 def _reserve(node: Any) -> list[Any]:
