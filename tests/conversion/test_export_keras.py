@@ -167,6 +167,16 @@ def test_piece_that_is_cut_out_of_the_full_model_ends_at_the_layer(path):
     assert_fine_tunes_like(path, model, floats(4, 8))
 
 
+def test_piece_that_begins_inside_of_the_full_model_has_one_name_for_its_input(tmp_path):
+    full, names = mlp(), []
+    for folder in (tmp_path / "1", tmp_path / "2"):
+        piece = keras.Model(full.get_layer("norm").output, full.outputs[0])
+        hub.export(piece, folder)
+        assert_fine_tunes_like(folder, piece, floats(4, 6))
+        names.append(list(hub.load(folder).signatures["serving_default"].structured_input_signature[1]))
+    assert names[0] == names[1]
+
+
 def test_vocabulary_travels_with_the_model(path, tmp_path):
     vocabulary = tmp_path / "words.txt"
     vocabulary.write_text("good\nbad\nfilm\n")

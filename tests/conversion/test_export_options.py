@@ -189,6 +189,12 @@ def test_optimizer_that_regularizes_is_warned_of(path, wrapped):
     assert hub.load(path)(floats(1, 8)).shape == [1, 3]
 
 
+def test_constraint_is_warned_of(path):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(2, kernel_constraint="non_neg", name="positive")])
+    with pytest.warns(hub.errors.ExportWarning, match=r"have constraints \([^,]*positive/kernel\S*\), which are not"):
+        hub.export(model, path)
+
+
 def test_loss_that_depends_on_activations_is_warned_of_and_not_left_in_the_model(path):
     model = keras.Sequential([keras.Input((8,)), layers.Dense(2, activity_regularizer="l2", name="active")])
     before = list(map(id, model.losses))

@@ -100,6 +100,23 @@ def test_unknown_argument_is_named(scale):
         hub.KerasLayer(scale, arguments={"colour": 1})(tf.zeros([2, 3]))
 
 
+class Rated(tf.Module):
+    @tf.function(autograph=False)
+    def __call__(self, x, training=False, *, rate):
+        return x * rate
+
+
+def test_unknown_argument_is_named_beside_those_that_there_are(tmp_path):
+    module = Rated()
+    for training in (False, True):
+        module.__call__.get_concrete_function(tf.TensorSpec([None, 3]), training, rate=tf.TensorSpec([]))
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(hub.errors.SignatureError, match=r"it has no argument rat\n") as info:
+        hub.KerasLayer(str(tmp_path), arguments={"rat": 1.0})(tf.zeros([2, 3]))
+    assert "training" not in str(info.value).partition("fits none")[2]
+    assert info.value.hint == "Its arguments are: rate."
+
+
 @pytest.mark.parametrize(
     ("value", "hint"),
     [

@@ -41,6 +41,12 @@ def test_filter_chooses_what_is_trainable(path, trainable, chosen):
     assert names(layer.non_trainable_variables) == sorted({*convolution.NAMES, *MOVING} - set(chosen))
 
 
+@pytest.mark.parametrize("trainable", [3, 0.5, object()])
+def test_value_that_is_no_filter_is_refused(path, trainable):
+    with pytest.raises(hub.errors.SignatureError, match="says nothing about variables"):
+        hub.KerasLayer(path, trainable=trainable)
+
+
 def test_fit_changes_only_what_the_filter_chose(path):
     layer = hub.KerasLayer(path, trainable="block2/*")
     before = values(layer)

@@ -53,7 +53,8 @@ def export(
         UsageError: If TensorFlow is not in eager mode.
 
     Warns:
-        ExportWarning: If the optimizer regularizes, or layers add losses that depend on the inputs: these are lost.
+        ExportWarning: If the optimizer regularizes, weights have constraints, or layers add losses that depend on the
+            inputs: these are lost.
     """
     tf = import_tensorflow()
     if not tf.executing_eagerly():
@@ -67,5 +68,5 @@ def export(
     with new_place(path) as folder:
         obj = ReusableObject(source, spec, hyperparameters)
         obj.save(folder, signatures or {})
-    for loss in (*source.losses_of_optimizer(), *obj.losses_of_calls):
+    for loss in (*source.losses_of_optimizer(), *source.constraints(), *obj.losses_of_calls):
         warnings.warn(f"{loss} Tell those who fine-tune the model.", ExportWarning, stacklevel=2)

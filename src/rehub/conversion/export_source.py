@@ -97,6 +97,13 @@ class Source:
         listed = ", ".join(f"{name}={value:g}" for name, value in found.items())
         return [f"The optimizer {type(optimizer).__name__} regularizes ({listed}), and optimizers are not exported."]
 
+    def constraints(self) -> list[str]:
+        """Says which weights have constraints, which the optimizers of Keras alone apply."""
+        weights = [*self.variables, *(weight for layer in self.layers for weight in layer.weights)]
+        found = [each for each in weights if getattr(each, "constraint", None) is not None]
+        names = sorted({each.path if hasattr(each, "path") else each.name.partition(":")[0] for each in found})
+        return [f"Weights have constraints ({', '.join(names)}), which are not exported."] if names else []
+
 
 _REGULARIZATION = (
     "weight_decay",
@@ -259,6 +266,6 @@ def _spec_of(symbolic: Any) -> Any:
         return tf.RaggedTensorSpec(symbolic.shape, symbolic.dtype)
     if getattr(symbolic, "sparse", False):
         return tf.SparseTensorSpec(symbolic.shape, symbolic.dtype)
-    # Keras 3 numbers the tensors of a program that got no names.
-    name = None if re.fullmatch(r"keras_tensor(_\d+)?", symbolic.name) else symbolic.name
+    # Keras 3 numbers the tensors of a program that got no names; a model that begins with one has a copy of it.
+    name = None if re.fullmatch(r"keras_tensor(_\d+)?(CLONE)?", symbolic.name) else symbolic.name
     return tf.TensorSpec(symbolic.shape, symbolic.dtype, name)

@@ -179,7 +179,12 @@ def explain_mismatch(
             reason = difference(inputs[0], positional[0])
             if reason:
                 remedies.append(_remedy(inputs[0], positional[0]))
-            reason = reason or _argument_difference(arguments, keywords)
+            if not reason:
+                # What a trace has beside the inputs by its place is the mode.
+                named = {k: v for k, v in arguments.items() if k != "training" or len(positional) == 1}
+                unknown = sorted(named.keys() - keywords.keys())
+                reason = _argument_difference(named, keywords)
+                remedies.append(_argument_remedy(unknown, keywords))
         else:
             reason = difference(arguments, keywords)
         lines.append(f"  ({shown})" + (f": {reason}" if reason else ""))
@@ -193,6 +198,12 @@ def _argument_difference(arguments: Mapping[str, Any], keywords: Mapping[str, An
     if unknown:
         return f"it has no argument {', '.join(unknown)}"
     return next(filter(None, (difference(value, keywords[name], name) for name, value in arguments.items())), "")
+
+
+def _argument_remedy(unknown: Sequence[str], keywords: Mapping[str, Any]) -> str:
+    if not unknown:
+        return ""
+    return f"Its arguments are: {', '.join(sorted(keywords))}." if keywords else f"Leave out {', '.join(unknown)}."
 
 
 def _remedy(value: Any, spec: Any) -> str:

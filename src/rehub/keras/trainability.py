@@ -72,8 +72,13 @@ def choose(trainable: Any, declared: Iterable[Any], others: Iterable[Any], model
         for pattern in patterns:
             _check(pattern, names[: len(declared)], names[len(declared) :], model)
         chosen = [_matches(name, patterns) for name in names[: len(declared)]]
-    else:
+    elif trainable in (True, False, None):
         return Trainability(declared, others, declared, bool(trainable), None)
+    else:
+        raise SignatureError(
+            f"trainable={trainable!r} says nothing about variables.",
+            hint="Pass True, False, patterns for the names of variables, or a function of a variable.",
+        )
     if not any(chosen):
         raise SignatureError(
             f"The filter trainable={trainable!r} chooses none of the {len(declared)} variables that '{model}' trains.",
