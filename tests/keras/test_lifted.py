@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 import rehub as hub
-from tests.tf1 import modules
+from tests.tf1 import modules, random_graphs
+from tests.tf1.lifted import to_tensor
 from tests.tf1.measurement import flat_variables
 from tests.tf1.oracle import OracleCase, OracleModule, load_all
 
@@ -50,14 +51,13 @@ def cases_to_fit() -> list[Any]:
     return found
 
 
-def expected_steps(module: OracleModule, case: OracleCase) -> tuple[list[Any], dict[str, Any]]:
-    """Losses of SGD on the mean square, and the trained variables, by ``hub.Module`` in a session."""
-    signature, inputs = case.signature, dict(case.inputs)
-    if module.path.name == "training_switch":
-        signature, inputs = "with_switch", {"x": inputs["default"], "training": True}
+def steps_in_a_session(
+    path: str, tags: Collection[str], signature: str, inputs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Losses of SGD on the mean square, and the trained variables, by ``hub.Module``."""
     with tf.Graph().as_default():
-        placed = hub.Module(str(module.path), trainable=True, tags=set(case.tags))
-        outputs = placed({name: tf.constant(value) for name, value in inputs.items()}, signature=signature)
+        placed = hub.Module(path, trainable=True, tags=set(tags))
+        outputs = placed({name: to_tensor(value) for name, value in inputs.items()}, signature=signature)
         loss = v1.add_n([tf.reduce_mean(tf.square(outputs)), *v1.losses.get_regularization_losses()])
         step = v1.train.GradientDescentOptimizer(LEARNING_RATE).minimize(loss)
         updates = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
@@ -79,21 +79,39 @@ class Alone(tf.keras.Model):
         return self.layer(inputs, training=training)
 
 
-@pytest.mark.filterwarnings("ignore:.*had a gradient of its own", "ignore:Gradients do not exist for variables")
-@pytest.mark.parametrize(("module", "case"), cases_to_fit())
-def test_fit_trains_as_a_session_does(module: OracleModule, case: OracleCase) -> None:
+def assert_fit_does(steps: tuple[list[Any], dict[str, Any]], path: str, inputs: Mapping[str, Any]) -> None:
+    """Compares ``fit`` of a layer with what happened in a session."""
     # Keras knows batches only.
-    scalars = {name: value.item() for name, value in case.inputs.items() if value.shape == ()}
-    layer = hub.KerasLayer(str(module.path), trainable=True, arguments=scalars)
-    inputs = {name: tf.constant(value) for name, value in case.inputs.items() if name not in scalars}
-    given = next(iter(inputs.values())) if len(inputs) == 1 else inputs
+    scalars = {name: value.item() for name, value in inputs.items() if getattr(value, "shape", None) == ()}
+    layer = hub.KerasLayer(path, trainable=True, arguments=scalars)
+    batches = {name: to_tensor(value) for name, value in inputs.items() if name not in scalars}
+    given = next(iter(batches.values())) if len(batches) == 1 else batches
     model = Alone(layer)
     model.compile(tf.keras.optimizers.SGD(LEARNING_RATE), lambda _, outputs: tf.reduce_mean(tf.square(outputs)))
     history = model.fit(tf.data.Dataset.from_tensors((given, [0.0])).repeat(STEPS), verbose=0)
-    losses, trained = expected_steps(module, case)
+    losses, trained = steps
     np.testing.assert_allclose(history.history["loss"], [np.mean(losses)], rtol=5e-6)
     for variable in layer.resolved_object.variables:
         np.testing.assert_allclose(variable, trained[variable.name.partition(":")[0]], rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*had a gradient of its own", "ignore:Gradients do not exist for variables")
+@pytest.mark.parametrize(("module", "case"), cases_to_fit())
+def test_fit_trains_as_a_session_does(module: OracleModule, case: OracleCase) -> None:
+    signature, inputs = case.signature, dict(case.inputs)
+    if module.path.name == "training_switch":
+        signature, inputs = "with_switch", {"x": inputs["default"], "training": np.bool_(True)}
+    steps = steps_in_a_session(str(module.path), case.tags, signature, inputs)
+    assert_fit_does(steps, str(module.path), case.inputs)
+
+
+@pytest.mark.filterwarnings("ignore:.*had a gradient of its own", "ignore:Gradients do not exist for variables")
+@pytest.mark.parametrize("seed", range(6))
+def test_fit_trains_a_random_graph_as_a_session_does(seed: int, tmp_path: Path) -> None:
+    spec = random_graphs.create_spec(seed, 2, tmp_path / "texts", hub)
+    path = str(modules.export(hub, spec, tmp_path / "module"))
+    steps = steps_in_a_session(path, random_graphs.VARIANTS[1][0], "default", random_graphs.inputs(seed))
+    assert_fit_does(steps, path, random_graphs.inputs(seed))
 
 
 def test_layer_calls_the_variant_for_training_only_while_it_trains(batch: Any) -> None:
