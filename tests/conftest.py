@@ -73,7 +73,7 @@ class _TwoDevices:
         return spec
 
 
-sys.meta_path.insert(0, _TwoDevices)  # type: ignore[arg-type]
+sys.meta_path.insert(0, _TwoDevices)  # type: ignore[arg-type]  # Python asks of a finder no more than find_spec
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,8 @@ import pytest
 import tensorflow as eager_tf
 
 import rehub as hub
+from tests.tf1 import sessions
+from tests.tf1.sessions import initialize
 
 tf = eager_tf.compat.v1
 X = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)
@@ -22,12 +24,8 @@ X = np.linspace(-1.0, 1.0, 8, dtype=np.float32).reshape(2, 4)
 
 @pytest.fixture
 def session() -> Iterator[Any]:
-    with tf.Graph().as_default(), tf.Session() as running:
+    with sessions.session() as running:
         yield running
-
-
-def initialize(running: Any) -> None:
-    running.run([tf.global_variables_initializer(), tf.tables_initializer()])
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:`tf.layers.dense` is deprecated:UserWarning")

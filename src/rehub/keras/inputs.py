@@ -182,9 +182,8 @@ def explain_mismatch(
             if not reason:
                 # What a trace has beside the inputs by its place is the mode.
                 named = {k: v for k, v in arguments.items() if k != "training" or len(positional) == 1}
-                unknown = sorted(named.keys() - keywords.keys())
-                reason = _argument_difference(named, keywords)
-                remedies.append(_argument_remedy(unknown, keywords))
+                reason, remedy = _argument_difference(named, keywords)
+                remedies.append(remedy)
         else:
             reason = difference(arguments, keywords)
         lines.append(f"  ({shown})" + (f": {reason}" if reason else ""))
@@ -193,17 +192,14 @@ def explain_mismatch(
     return message, next(filter(None, remedies), "Pass an input that fits one of them.")
 
 
-def _argument_difference(arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> str:
-    unknown = sorted(arguments.keys() - keywords.keys())
+def _argument_difference(arguments: Mapping[str, Any], keywords: Mapping[str, Any]) -> tuple[str, str]:
+    """Says why arguments do not fit, and what to do then; empty where there is nothing to say."""
+    unknown = ", ".join(sorted(arguments.keys() - keywords.keys()))
     if unknown:
-        return f"it has no argument {', '.join(unknown)}"
-    return next(filter(None, (difference(value, keywords[name], name) for name, value in arguments.items())), "")
-
-
-def _argument_remedy(unknown: Sequence[str], keywords: Mapping[str, Any]) -> str:
-    if not unknown:
-        return ""
-    return f"Its arguments are: {', '.join(sorted(keywords))}." if keywords else f"Leave out {', '.join(unknown)}."
+        known = ", ".join(sorted(keywords))
+        return f"it has no argument {unknown}", f"Its arguments are: {known}." if known else f"Leave out {unknown}."
+    differences = (difference(value, keywords[name], name) for name, value in arguments.items())
+    return next(filter(None, differences), ""), ""
 
 
 def _remedy(value: Any, spec: Any) -> str:

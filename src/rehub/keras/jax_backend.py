@@ -289,7 +289,7 @@ def _no_gradient(array: Any) -> Any:
     return np.zeros(array.shape, jax.dtypes.float0)
 
 
-class _FrozenTwin(keras.Variable):  # type: ignore[misc]
+class _FrozenTwin(keras.Variable):  # type: ignore[misc]  # Keras has no types
     """The variable that frozen layers have, with an array of its own: compiled programs use up what they are given."""
 
     def __init__(self, trained: keras.Variable, **options: Any) -> None:

@@ -136,7 +136,7 @@ def _version_of(tensor: torch.Tensor) -> int:
     return version
 
 
-class _FrozenTwin(keras.Variable):  # type: ignore[misc]
+class _FrozenTwin(keras.Variable):  # type: ignore[misc]  # Keras has no types
     """The variable that frozen layers have: a parameter of its own over the same memory."""
 
     def __init__(self, trained: keras.Variable, **options: Any) -> None:

@@ -18,7 +18,10 @@ CHECKPOINT_OPS = _SAVE_OPS | {"Restore", "RestoreSlice", "RestoreV2"}
 INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
 """Collections of nodes that are run when a graph is loaded."""
 
-WRITES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStridedSliceAssign")
+WRITES = (
+    *("Assign", "ResourceApply", "ResourceCountUpTo"),
+    *("ResourceScatter", "ResourceSparseApply", "ResourceStridedSliceAssign"),
+)
 """What the types of ops that write into a variable begin with."""
 
 _CALL_COLLECTIONS = ("update_ops", "regularization_losses")
