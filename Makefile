@@ -36,12 +36,21 @@ format: ## Let ruff format and fix the code
 	@env=$(call env,tools); "$$env/bin/ruff" format . && "$$env/bin/ruff" check --fix .
 
 .PHONY: benchmark
-benchmark: ## Measure the claims of BENCHMARKS.md beside the peers
+benchmark: ## Measure the claims of BENCHMARKS.md beside the peers; NAMES="cold_resolve …" for some of them
 	@env=$(call env,tf-latest); keras2=$(call env,tf-keras2); peer=$(call env,peer-tensorflow-hub); tf215=$(call env,tf-2.15); \
-	jax=$(call env,keras-jax); torch=$(call env,keras-torch); \
+	jax=$(call env,keras-jax); torch=$(call env,keras-torch); downloaders=$(call env,peer-downloaders); \
+	REHUB_DOWNLOADERS_PYTHON="$$downloaders/bin/python" \
 	REHUB_KERAS_JAX_PYTHON="$$jax/bin/python" REHUB_KERAS_TORCH_PYTHON="$$torch/bin/python" \
 	REHUB_KERAS2_PYTHON="$$keras2/bin/python" REHUB_PEER_PYTHON="$$peer/bin/python" \
-	REHUB_TF215_PYTHON="$$tf215/bin/python" PYTHONPATH=src "$$env/bin/python" -m benchmarks
+	REHUB_TF215_PYTHON="$$tf215/bin/python" PYTHONPATH=src "$$env/bin/python" -m benchmarks $(NAMES)
+
+.PHONY: fuzz
+fuzz: ## Feed damaged and hostile files to all readers for FUZZ_SECONDS (600); writes fuzz-output/
+	@env=$(call env,fuzz); PYTHONPATH=src "$$env/bin/python" -m fuzz --seconds $${FUZZ_SECONDS:-600} --seed $${FUZZ_SEED:-0}
+
+.PHONY: soak
+soak: ## Load, kill, clean and fill one cache folder with 16 processes for SOAK_SECONDS (600)
+	@env=$(call env,no-tf); PYTHONPATH=src "$$env/bin/python" -m soak --seconds $${SOAK_SECONDS:-600}
 
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt

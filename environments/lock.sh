@@ -20,6 +20,8 @@ compile keras-jax pyproject.toml
 compile keras-torch pyproject.toml
 compile no-tf pyproject.toml --extra server
 compile tools pyproject.toml --extra demo
+compile fuzz pyproject.toml
+compile peer-downloaders
 compile peer-tensorflow-hub
 compile peer-tensorflowjs
 compile models --no-deps

@@ -32,6 +32,7 @@ class Answer:
         cut_at: How many bytes of the body are really sent; None for all.
         end: Close the connection, reset it, or keep silent until the client gives up.
         chunked: Send in chunks of 1000 bytes; a cut body lacks its last chunk.
+        bytes_per_s: How fast the body is sent at most; None for as fast as it goes.
     """
 
     body: bytes = b""
@@ -40,9 +41,18 @@ class Answer:
     cut_at: int | None = None
     end: Literal["close", "reset", "stall"] = "close"
     chunked: bool = False
+    bytes_per_s: float | None = None
 
 
-Step = Answer | Callable[[Request], Answer]
+@dataclasses.dataclass(frozen=True)
+class Drip:
+    """An answer that never ends: its beginning at once, and then the same bytes again and again."""
+
+    start: bytes
+    again: bytes
+
+
+Step = Answer | Drip | Callable[[Request], Answer]
 
 
 def ranged(body: bytes, etag: str, **changes: object) -> Callable[[Request], Answer]:
@@ -53,9 +63,10 @@ def ranged(body: bytes, etag: str, **changes: object) -> Callable[[Request], Ans
         headers = {"ETag": etag, "Accept-Ranges": "bytes"}
         if not wanted or request.headers.get("if-range") != etag:
             return Answer(body, headers=headers, **changes)  # type: ignore[arg-type]
-        start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        return Answer(body[start:], 206, headers, **changes)  # type: ignore[arg-type]
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        part = body[int(first) : int(last) + 1 if last else None]
+        headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
+        return Answer(part, 206, headers, **changes)  # type: ignore[arg-type]
 
     return step
 
@@ -114,12 +125,31 @@ class MisbehavingServer:
                 return
             self.requests.append(request)
             step = self._steps[min(len(self.requests), len(self._steps)) - 1]
+            if isinstance(step, Drip):
+                self._drip(connection, step)
+                return
             answer = step if isinstance(step, Answer) else step(request)
-            connection.sendall(_head(answer) + _content(answer))
+            connection.sendall(_head(answer))
+            self._send(connection, _content(answer), answer.bytes_per_s)
             if answer.end == "stall":
                 self._over.wait(5)
             if answer.end == "reset":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _drip(self, connection: socket.socket, drip: Drip) -> None:
+        connection.sendall(drip.start)
+        while not self._over.wait(0.05):
+            connection.sendall(drip.again)
+
+    def _send(self, connection: socket.socket, content: bytes, bytes_per_s: float | None) -> None:
+        if bytes_per_s is None:
+            connection.sendall(content)
+            return
+        size_bytes = max(1, int(bytes_per_s / 100))
+        for start in range(0, len(content), size_bytes):
+            connection.sendall(content[start : start + size_bytes])
+            if self._over.wait(0.01):
+                return
 
 
 def _read(connection: socket.socket) -> Request | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import pickle
 import re
 import threading
@@ -33,16 +34,22 @@ GOOD = {
     "REHUB_CA_BUNDLE": ("ca.pem", "ca.pem"),
     "REHUB_PROGRESS": ("0", False),
     "REHUB_MIRRORS": ("https://a.test = http://b.test:8/c , https://d=https://e", MIRRORS),
+    "REHUB_MIRROR": ("https://a.test:8/b", "https://a.test:8/b"),
     "REHUB_OFFLINE": ("Yes", True),
     "REHUB_TIMEOUT_S": ("2.5", 2.5),
     "REHUB_RETRIES": ("0", 0),
+    "REHUB_CONNECTIONS": ("2", 2),
     "REHUB_UNVERSIONED_TTL_S": ("inf", float("inf")),
+    "REHUB_MIN_BYTES_PER_S": ("10", 10.0),
     "REHUB_LOCK_TIMEOUT_S": ("7", 7.0),
     "REHUB_TOKEN": ("s3cret", "s3cret"),
     "REHUB_TOKEN_HOST": ("hub.test", "hub.test"),
     "REHUB_CREDENTIALS_FILE": ("tokens.json", "tokens.json"),
     "REHUB_MEMO": ("1", True),
     "REHUB_OP_POLICY": ("refuse", "refuse"),
+    "REHUB_OP_POLICY_ALLOW": ("ReadFile, https://a.test/b,,/models", ("ReadFile", "https://a.test/b", "/models")),
+    "REHUB_LOCKFILE": ("rehub.lock", "rehub.lock"),
+    "REHUB_READONLY_CACHE": ("temporary", "temporary"),
 }
 
 
@@ -84,6 +91,12 @@ def test_variable_sets_its_setting(variable: str, monkeypatch: pytest.MonkeyPatc
     assert configuration.current() == Settings(**{configuration.variables()[variable]: value})
 
 
+def test_variables_are_read_of_whatever_stands_in_for_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(os, "environ", {"REHUB_RETRIES": "7"})
+        assert configuration.current() == Settings(retries=7)
+
+
 @pytest.mark.parametrize("variable", configuration.variables())
 def test_empty_variable_is_as_good_as_none(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "")
@@ -101,13 +114,19 @@ def test_empty_variable_is_as_good_as_none(variable: str, monkeypatch: pytest.Mo
         ("REHUB_MIRRORS", "https://a.test=https://b.test#part"),
         ("REHUB_MIRRORS", "https://a.test=https://b.test:99999"),
         ("REHUB_MIRRORS", "gs://a=https://b.test"),
+        ("REHUB_MIRROR", "mirror.test"),
+        ("REHUB_MIRROR", "gs://a"),
         ("REHUB_OFFLINE", "offline"),
         ("REHUB_MEMO", "x"),
         ("REHUB_OP_POLICY", "deny"),
+        ("REHUB_OP_POLICY_ALLOW", "ReadFile,https://"),
+        ("REHUB_OP_POLICY_ALLOW", "https://a.test#b"),
+        ("REHUB_READONLY_CACHE", "1"),
         ("REHUB_TIMEOUT_S", "-1"),
         ("REHUB_TIMEOUT_S", "nan"),
         ("REHUB_RETRIES", "1.5"),
         ("REHUB_RETRIES", "-1"),
+        ("REHUB_CONNECTIONS", "0"),
         ("REHUB_UNVERSIONED_TTL_S", "a day"),
         ("REHUB_LOCK_TIMEOUT_S", "1h"),
     ],
@@ -130,6 +149,12 @@ def test_variable_is_named_when_its_value_is_unknown(
     [
         ("load_format", "ZIP"),
         ("op_policy", "deny"),
+        ("op_policy_allow", "ReadFile"),
+        ("op_policy_allow", (1,)),
+        ("op_policy_allow", ("",)),
+        ("mirror", "mirror.test"),
+        ("lockfile", 3),
+        ("readonly_cache", None),
         ("timeout_s", -1),
         ("timeout_s", "3"),
         ("retries", -1),
@@ -144,6 +169,8 @@ def test_variable_is_named_when_its_value_is_unknown(
         ("timeout_s", True),
         ("retries", 1.5),
         ("retries", True),
+        ("connections", 0),
+        ("connections", 65),
         ("cache_dir", 5),
         ("ca_bundle", 3),
         ("token", 5),
@@ -178,7 +205,7 @@ def test_settings_refuse_an_unknown_name() -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["cache_dir", "ca_bundle", "credentials_file"])
+@pytest.mark.parametrize("name", ["cache_dir", "ca_bundle", "credentials_file", "lockfile"])
 def test_settings_take_paths(name: str, tmp_path: Path) -> None:
     with rehub.settings(**{name: tmp_path}) as settings:
         assert getattr(settings, name) == str(tmp_path)

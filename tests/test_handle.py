@@ -26,6 +26,8 @@ DIGEST = "0123456789abcdef" * 4
         ("https://hub.test/a/b/3/", Kind.HUB, "https://hub.test/a/b/3", 3),
         ("https://hub.test/a/b/3?x=1", Kind.HUB, "https://hub.test/a/b/3?x=1", 3),
         ("https://hub.test/a/b/\N{SUPERSCRIPT TWO}", Kind.HUB, "https://hub.test/a/b/\N{SUPERSCRIPT TWO}", None),
+        ("https://hub.test/a/" + "9" * 5000, Kind.HUB, "https://hub.test/a/" + "9" * 5000, None),
+        ("https://hub.test/a/b/\f/", Kind.HUB, "https://hub.test/a/b", None),
         ("HTTPS://Hub.Test:8000/A/b ", Kind.HUB, "https://hub.test:8000/A/b", None),
         ("http://[::1]:80/a/b/1", Kind.HUB, "http://[::1]:80/a/b/1", 1),
         ("http://[::1]/a/b/1", Kind.HUB, "http://[::1]/a/b/1", 1),
@@ -106,7 +108,11 @@ def test_parse_refuses_a_login_and_does_not_show_it(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "a\0b", "https://", "https:///a/b", "https://h:port/a", "http://[bad", "file://host/models"]
+    "text",
+    [
+        *("", "  ", "a\0b", "https://", "https:///a/b", "https://h:port/a", "http://[bad", "https://h .test/a"),
+        *("file://host/models", "file://[/models", "file:///a%00b", "https://hub.test/a?\udc80", "gs://\udc80/a"),
+    ],
 )
 def test_parse_refuses_what_is_no_handle(text: str) -> None:
     with pytest.raises(HandleError) as caught:

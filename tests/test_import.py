@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,18 @@ from pathlib import Path
 import pytest
 
 import rehub
+from rehub.archive.fingerprint import fingerprint
+from rehub.resolvers import lockfile
+from rehub.resolvers.chain import resolve_with
+from rehub.transport.memory import MemoryResponse, MemoryTransport
+from tests import sample
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "numpy")
 MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "comparison", "demo")
 
 PACKAGE = Path(rehub.__file__).parent
+
+PIN = fingerprint({name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in sample.FILES.items()})
 
 
 def _light_modules() -> list[str]:
@@ -41,10 +50,49 @@ def test_import_loads_nothing_heavy(module: str) -> None:
     assert _imported_by(module).isdisjoint(HEAVY)
 
 
-def test_import_of_package_loads_no_third_party_library() -> None:
-    installed = {"click", "filelock", "isal", "platformdirs", "rich", "tqdm", "truststore", "urllib3", "starlette"}
+def test_import_of_package_loads_no_third_party_library_but_platformdirs() -> None:
+    installed = {"click", "filelock", "isal", "rich", "tqdm", "truststore", "urllib3", "starlette"}
 
     assert _imported_by("rehub").isdisjoint(installed)
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "https://hub.test/acme/net/2",
+        f"https://hub.test/acme/net/2#sha256={PIN}",
+        "https://hub.test/acme/net",
+        "https://files.test/net.tar.gz",
+    ],
+)
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_first_hit_of_a_process_imports_nothing(
+    handle: str, is_locked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("TFHUB_", "REHUB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = MemoryResponse(sample.archive())
+    transport = MemoryTransport(
+        {
+            "https://hub.test/acme/net/2?tf-hub-format=compressed": model,
+            "https://hub.test/acme/net?tf-hub-format=compressed": model,
+            "https://files.test/net.tar.gz": model,
+        }
+    )
+    folder = resolve_with(handle, rehub.Settings(show_progress=False), transport)
+    if is_locked:
+        lockfile.write(tmp_path / "rehub.lock", [lockfile.lock(handle, folder)])
+        monkeypatch.setenv("REHUB_LOCKFILE", str(tmp_path / "rehub.lock"))
+    code = (
+        "import rehub, sys; before = {*sys.modules}; print(rehub.resolve(sys.argv[1])); print({*sys.modules} - before)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, handle], capture_output=True, text=True, timeout=120)
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [folder, "set()"]
 
 
 def test_unknown_name_raises_attribute_error() -> None:

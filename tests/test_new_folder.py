@@ -31,6 +31,17 @@ def test_new_folder_leaves_nothing_when_writing_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_new_folder_is_not_made_when_clients_would_refuse_it(tmp_path: Path) -> None:
+    def write() -> None:
+        with new_folder(tmp_path / "model") as folder:
+            (folder / "con.txt").touch()
+
+    with pytest.raises(PublishError, match=r"model' was not written: .*'con\.txt'") as caught:
+        write()
+    assert "Rename it" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_new_folder_takes_the_place_of_an_empty_one(tmp_path: Path) -> None:
     with new_folder(tmp_path) as folder:
         (folder / "file").touch()

@@ -1,6 +1,7 @@
 """rehub: the complete TensorFlow Hub on today's TensorFlow and Keras. Import it as ``hub``.
 
-The names that need TensorFlow arrive on first use, so that ``import rehub`` is quick and needs none.
+The names that need TensorFlow arrive on first use, so that ``import rehub`` is quick and needs none. `resolve` comes
+with all that it needs for a model in the cache: the first one is there as soon as the others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rehub import errors
 from rehub.configuration import Settings, define_flags, settings
+from rehub.resolvers.chain import resolve
 
 if TYPE_CHECKING:
     from rehub.comparison.contest import compare
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from rehub.keras.feature_column import text_embedding_column_v2
     from rehub.model.model_info import ModelInfo
     from rehub.publish.slim import slim
-    from rehub.resolvers.chain import resolve
     from rehub.resolvers.inspection import inspect
     from rehub.runtime.load import load
     from rehub.runtime.memo import clear_memo
@@ -97,7 +98,6 @@ _LAZY = {
     "load": "rehub.runtime.load",
     "load_module_spec": "rehub.tf1.module_spec",
     "register_module_for_export": "rehub.tf1.exporters",
-    "resolve": "rehub.resolvers.chain",
     "slim": "rehub.publish.slim",
     "sparse_text_embedding_column": "rehub.tf1.feature_columns",
     "text_embedding_column": "rehub.tf1.feature_columns",

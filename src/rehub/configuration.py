@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from rehub.errors import SettingError
 
 Progress = Callable[[str, int, "int | None"], None]
@@ -31,6 +33,9 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 _LOAD_FORMATS = ("COMPRESSED", "UNCOMPRESSED", "AUTO")
 _OP_POLICIES = ("warn", "refuse", "allow")
+_READONLY_CACHES = ("error", "temporary")
+_MOST_CONNECTIONS = 64
+_NAMES = "names of ops, URLs such as https://HOST/PUBLISHER, and folders such as /models"
 _NO_LOGIN = "(a login does not belong there, but into 'rehub login HOST' or netrc)"
 # A password may hold what no URL may, such as a slash.
 _LOGIN = re.compile(r"(?<=://)(?:(?!\w+://).)*@", re.DOTALL)
@@ -53,9 +58,14 @@ class Settings:
         mirrors: Servers to ask in place of others, for the handles that begin with a URL: ``{"https://tfhub.dev":
             "https://HOST/FOLDER"}``, kept as pairs. Models keep their handles, also in the cache.
             ``REHUB_MIRRORS``, as ``URL=URL,URL=URL``.
+        mirror: A server to ask in place of all others, except of this machine and of those with an entry in
+            ``mirrors``: for ``https://HOST/PATH``, ``https://MIRROR/HOST/PATH``. ``REHUB_MIRROR``.
         offline: Never open a connection; use what the cache holds. ``REHUB_OFFLINE``.
         timeout_s: Seconds without a byte after which a connection counts as broken. ``REHUB_TIMEOUT_S``.
+        min_bytes_per_s: Bytes per second that a connection has to bring over ``timeout_s``, or it counts as broken.
+            ``REHUB_MIN_BYTES_PER_S``.
         retries: How often a broken request is tried again. ``REHUB_RETRIES``.
+        connections: How many connections a download may use at once, 64 at most. ``REHUB_CONNECTIONS``.
         unversioned_ttl_s: Seconds for which the version behind an unversioned handle is remembered.
             ``REHUB_UNVERSIONED_TTL_S``.
         lock_timeout_s: Seconds to wait for another process that downloads the same model.
@@ -68,6 +78,13 @@ class Settings:
             process lives; whoever trains it trains it for all. ``REHUB_MEMO``.
         op_policy: What `rehub.load` does with a model that holds ops which touch files, the network, processes or
             Python: ``warn``, ``refuse`` or ``allow``. ``REHUB_OP_POLICY``.
+        op_policy_allow: What ``op_policy`` lets pass: ops (``ReadFile``), and models by the beginning of their URL
+            (``https://HOST/PUBLISHER``) or the folder they are in (``/models``). ``REHUB_OP_POLICY_ALLOW``, with
+            commas.
+        lockfile: A file of ``rehub lock``: of remote models only those that it names, as it names them, are used.
+            ``REHUB_LOCKFILE``.
+        readonly_cache: What happens when a model has to be downloaded and the cache folder may not be written:
+            ``error``, or ``temporary`` for a folder that goes with this process. ``REHUB_READONLY_CACHE``.
     """
 
     cache_dir: str | None = None
@@ -77,9 +94,12 @@ class Settings:
     verify_tls: bool = True
     ca_bundle: str | None = None
     mirrors: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    mirror: str | None = None
     offline: bool = False
     timeout_s: float = 30.0
+    min_bytes_per_s: float = 1_000.0
     retries: int = 4
+    connections: int = 4
     unversioned_ttl_s: float = 86_400.0
     lock_timeout_s: float = 3_600.0
     token: str | None = dataclasses.field(default=None, repr=False)
@@ -87,27 +107,37 @@ class Settings:
     credentials_file: str | None = None
     memo: bool = False
     op_policy: str = "warn"
+    op_policy_allow: Sequence[str] = ()
+    lockfile: str | None = None
+    readonly_cache: str = "error"
 
     def __post_init__(self) -> None:
-        for name in ("cache_dir", "ca_bundle", "credentials_file"):
+        for name in ("cache_dir", "ca_bundle", "credentials_file", "lockfile"):
             path = getattr(self, name)
             if isinstance(path, os.PathLike):
                 object.__setattr__(self, name, os.fspath(path))
         if isinstance(self.mirrors, Mapping):
             object.__setattr__(self, "mirrors", tuple(self.mirrors.items()))
+        if isinstance(self.op_policy_allow, list):
+            object.__setattr__(self, "op_policy_allow", tuple(self.op_policy_allow))
         self._check(
             "mirrors",
             _are_mirrors(self.mirrors),
             f'pairs of URLs, such as {{"https://tfhub.dev": "https://HOST"}} {_NO_LOGIN}',
         )
         self._check("load_format", self.load_format in _LOAD_FORMATS, f"one of {', '.join(_LOAD_FORMATS)}")
+        self._check("mirror", self.mirror is None or _is_plain_url(self.mirror), f"a URL or None {_NO_LOGIN}")
         self._check("op_policy", self.op_policy in _OP_POLICIES, f"one of {', '.join(_OP_POLICIES)}")
-        for name in ("timeout_s", "unversioned_ttl_s", "lock_timeout_s"):
+        self._check("op_policy_allow", _are_names(self.op_policy_allow), f"a tuple of {_NAMES}")
+        self._check("readonly_cache", self.readonly_cache in _READONLY_CACHES, f"one of {', '.join(_READONLY_CACHES)}")
+        for name in ("timeout_s", "min_bytes_per_s", "unversioned_ttl_s", "lock_timeout_s"):
             self._check(name, _is_number(getattr(self, name), (int, float)), "a number, zero or more")
         self._check("retries", _is_number(self.retries, (int,)), "a whole number, zero or more")
+        some = _is_number(self.connections, (int,)) and 0 < self.connections <= _MOST_CONNECTIONS
+        self._check("connections", some, f"a whole number from 1 to {_MOST_CONNECTIONS}")
         for name in ("verify_tls", "offline", "memo"):
             self._check(name, isinstance(getattr(self, name), bool), "True or False")
-        for name in ("cache_dir", "ca_bundle", "token_host", "credentials_file"):
+        for name in ("cache_dir", "ca_bundle", "token_host", "credentials_file", "lockfile"):
             self._check(name, isinstance(getattr(self, name), (str, type(None))), "a text or None")
         self._check("show_progress", self.show_progress in (True, False, None), "True, False or None")
         self._check("progress", self.progress is None or callable(self.progress), "a function or None")
@@ -121,25 +151,33 @@ class Settings:
 
     @property
     def cache_root(self) -> Path:
-        """The folder of the model cache, whether it exists or not."""
-        if self.cache_dir:
+        """The folder of the model cache, whether it exists or not; the user's own where ``remote_cache`` is set."""
+        if self.cache_dir and self.remote_cache is None:
             return _expanded(self.cache_dir)
-        import platformdirs
-
         return Path(platformdirs.user_cache_dir("rehub", appauthor=False))
+
+    @property
+    def remote_cache(self) -> str | None:
+        """The URL of a cache folder that is not on this machine, such as ``gs://BUCKET/FOLDER``; else None."""
+        return self.cache_dir.rstrip("/") if self.cache_dir and "://" in self.cache_dir else None
 
     @property
     def credentials_path(self) -> Path:
         """The file of tokens, whether it exists or not."""
         if self.credentials_file:
             return _expanded(self.credentials_file)
-        import platformdirs
-
         return Path(platformdirs.user_config_dir("rehub", appauthor=False)) / "credentials.json"
 
     @property
+    def lockfile_path(self) -> str | None:
+        """The lock file, whether it exists or not; None if none is set. A string, for it is on the way of every hit."""
+        return os.path.expanduser(self.lockfile) if self.lockfile else None  # noqa: PTH111
+
+    @property
     def legacy_cache_roots(self) -> tuple[Path, ...]:
-        """Folders where tensorflow_hub may have left models: the explicit cache folder, else its temp folder."""
+        """Folders of this machine where tensorflow_hub may have left models: the cache folder, else its temp folder."""
+        if self.remote_cache is not None:
+            return ()
         return (self.cache_root,) if self.cache_dir else (Path(tempfile.gettempdir()) / "tfhub_modules",)
 
 
@@ -189,7 +227,7 @@ def current() -> Settings:
     """
     base, changes = _overrides.get()
     if base is None:
-        base = _read(_flag_values(), tuple(map(os.environ.get, _VARIABLES)))
+        base = _read(_flag_values(), _texts())
     return dataclasses.replace(base, **changes) if changes else base
 
 
@@ -210,10 +248,23 @@ def _count(text: str) -> int:
     return int(_amount(text, int))
 
 
+def _some(text: str) -> int:
+    value = int(text)
+    if 0 < value <= _MOST_CONNECTIONS:
+        return value
+    raise ValueError
+
+
 def _amount(text: str, reader: Callable[[str], float] = float) -> float:
     value = reader(text)
     if value >= 0:
         return value
+    raise ValueError
+
+
+def _mirror(text: str) -> str:
+    if _is_plain_url(text):
+        return text
     raise ValueError
 
 
@@ -228,6 +279,25 @@ def _are_mirrors(values: object) -> bool:
     return isinstance(values, tuple) and all(
         isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_plain_url, pair)) for pair in values
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    if _are_names(names):
+        return names
+    raise ValueError
+
+
+def _are_names(values: object) -> bool:
+    """Whether these are ops, folders and beginnings of URLs."""
+    return isinstance(values, tuple) and all(
+        isinstance(value, str) and (_is_beginning(value) if "://" in value else bool(value.strip())) for value in values
+    )
+
+
+def _is_beginning(text: str) -> bool:
+    scheme, _, rest = text.partition("://")
+    return _is_plain_url(f"https://{rest}") and bool(scheme)
 
 
 def _is_plain_url(text: object) -> bool:
@@ -259,9 +329,12 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "REHUB_CA_BUNDLE": ("ca_bundle", str, "a file"),
     "REHUB_PROGRESS": ("show_progress", _boolean, "1 or 0"),
     "REHUB_MIRRORS": ("mirrors", _mirrors, f"URL=URL[,URL=URL], such as https://tfhub.dev=https://HOST {_NO_LOGIN}"),
+    "REHUB_MIRROR": ("mirror", _mirror, f"a URL, such as https://HOST {_NO_LOGIN}"),
     "REHUB_OFFLINE": ("offline", _boolean, "1 or 0"),
     "REHUB_TIMEOUT_S": ("timeout_s", _amount, "a number, zero or more"),
+    "REHUB_MIN_BYTES_PER_S": ("min_bytes_per_s", _amount, "a number, zero or more"),
     "REHUB_RETRIES": ("retries", _count, "a whole number, zero or more"),
+    "REHUB_CONNECTIONS": ("connections", _some, f"a whole number from 1 to {_MOST_CONNECTIONS}"),
     "REHUB_UNVERSIONED_TTL_S": ("unversioned_ttl_s", _amount, "a number, zero or more"),
     "REHUB_LOCK_TIMEOUT_S": ("lock_timeout_s", _amount, "a number, zero or more"),
     "REHUB_TOKEN": ("token", str, "a token"),
@@ -269,9 +342,15 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "REHUB_CREDENTIALS_FILE": ("credentials_file", str, "a file"),
     "REHUB_MEMO": ("memo", _boolean, "1 or 0"),
     "REHUB_OP_POLICY": ("op_policy", _one_of(_OP_POLICIES), "warn, refuse or allow"),
+    "REHUB_OP_POLICY_ALLOW": ("op_policy_allow", _names, f"{_NAMES}, with commas between them"),
+    "REHUB_LOCKFILE": ("lockfile", str, "a file"),
+    "REHUB_READONLY_CACHE": ("readonly_cache", _one_of(_READONLY_CACHES), "error or temporary"),
 }
 """Variable to its field of `Settings`, how its text is read, and what it may be set to. Of two variables for one field
 the later one counts; an empty one is as good as none."""
+
+
+_ENCODED = tuple(_VARIABLES) if os.name == "nt" else tuple(map(os.fsencode, _VARIABLES))
 
 
 def without_login(text: str) -> str:
@@ -284,12 +363,22 @@ def variables() -> Mapping[str, str]:
     return {variable: name for variable, (name, _, _) in _VARIABLES.items()}
 
 
+def _texts() -> tuple[str | bytes | None, ...]:
+    """Returns what the variables are set to, in the order of `_VARIABLES`, as the system writes it."""
+    # Of os.environ itself, each variable that is not set costs two exceptions: together half of a hit of the cache.
+    environment = getattr(os.environ, "_data", None)
+    if environment is None:
+        return tuple(map(os.environ.get, _VARIABLES))
+    return tuple(map(environment.get, _ENCODED))
+
+
 @functools.lru_cache(maxsize=16)
-def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | None, ...]) -> Settings:
+def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | bytes | None, ...]) -> Settings:
     """Makes the settings of a process; every call of the library asks for them, and they hardly ever change."""
     values: dict[str, Any] = dict(flags)
-    for (variable, (name, reader, wanted)), text in zip(_VARIABLES.items(), texts, strict=True):
-        if text:
+    for (variable, (name, reader, wanted)), encoded in zip(_VARIABLES.items(), texts, strict=True):
+        if encoded:
+            text = os.fsdecode(encoded)
             try:
                 values[name] = reader(text)
             except ValueError:
@@ -326,10 +415,9 @@ def define_flags() -> None:
 
 
 def _flag_values() -> tuple[tuple[str, str], ...]:
-    absl_flags = sys.modules.get("absl.flags")
-    if absl_flags is None:
+    flags = getattr(sys.modules.get("absl.flags"), "FLAGS", None)  # another thread may just import it
+    if flags is None:
         return ()
-    flags = absl_flags.FLAGS
     return tuple(
         (setting, flags[name].value) for setting, name in _FLAGS.items() if name in flags and flags[name].value
     )

@@ -17,6 +17,8 @@ from rehub.errors import HandleError
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_URL_LIMIT = 8192  # servers take no longer ones
+_VERSION_DIGITS = 20  # 64 bits; Python refuses to read numbers of thousands of digits
 _KAGGLE_HOSTS = frozenset({"www.kaggle.com", "kaggle.com"})
 _KAGGLE_WORDS = ("models", None, None, "frameworks", None, "variations", None, "versions", None)
 
@@ -112,15 +114,18 @@ def _parse(text: str) -> Handle:
 
 
 def _parse_url(text: str) -> Handle:
-    try:
-        url = urlsplit(text.strip())
-        port = url.port
-    except ValueError as error:
-        raise HandleError(f"{text!r} is not a URL: {error}.", hint="Check its spelling.", handle=text) from None
+    if len(text) > _URL_LIMIT:
+        raise HandleError(
+            f"a URL of {len(text)} characters is no handle: {text[:80]!r}….", hint="Check its spelling.", handle=text
+        )
+    url = _split(text.strip(), text)
+    port = url.port
     if not url.hostname:
         raise HandleError(
             f"{text!r} has no host.", hint="A URL reads https://HOST/PUBLISHER/MODEL/VERSION.", handle=text
         )
+    if any(map(str.isspace, url.netloc)):
+        raise HandleError(f"{text!r} has a space in its host.", hint="Check its spelling.", handle=text)
     if url.username or url.password:
         raise HandleError(
             "A handle must not contain a user name or password.",
@@ -133,7 +138,8 @@ def _parse_url(text: str) -> Handle:
         netloc = f"[{url.hostname}]" if port is None else f"[{url.hostname}]:{port}"
     if scheme not in ("http", "https"):
         netloc = url.netloc
-    url = url._replace(scheme=scheme, netloc=netloc, fragment="", path=url.path.rstrip("/"))
+    path, query = _without_end(url.path), url.query.rstrip()
+    url = url._replace(scheme=scheme, netloc=netloc, fragment="", path=path, query=query)
     if url.path.lower().endswith(_ARCHIVE_SUFFIXES):
         return Handle(text, Kind.ARCHIVE, urlunsplit(url), pin)
     if scheme in ("http", "https"):
@@ -144,7 +150,24 @@ def _parse_url(text: str) -> Handle:
             hint="Omit the pin, or name an archive (.tar.gz) of the model.",
             handle=text,
         )
-    return Handle(text, Kind.REMOTE, text)
+    return Handle(text, Kind.REMOTE, text.strip())
+
+
+def _without_end(path: str) -> str:
+    """A path without the slashes and spaces at its end."""
+    while path != (shorter := path.rstrip().rstrip("/")):
+        path = shorter
+    return path
+
+
+def _split(url: str, text: str) -> SplitResult:
+    try:
+        url.encode()  # a shell passes bytes that are no UTF-8 as half characters
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise HandleError(f"{text!r} is not a URL: {error}.", hint="Check its spelling.", handle=text) from None
+    return parts
 
 
 def _pin(text: str, fragment: str) -> str | None:
@@ -161,7 +184,7 @@ def _pin(text: str, fragment: str) -> str | None:
 
 
 def _is_version(segment: str) -> bool:
-    return segment.isascii() and segment.isdigit()
+    return segment.isascii() and segment.isdigit() and len(segment) <= _VERSION_DIGITS
 
 
 def _canonical_kaggle(url: SplitResult) -> SplitResult:
@@ -171,21 +194,25 @@ def _canonical_kaggle(url: SplitResult) -> SplitResult:
     parts = url.path.strip("/").split("/")
     words = _KAGGLE_WORDS[: len(parts)]
     if (
-        len(parts) > 3
-        and len(parts) <= len(_KAGGLE_WORDS)
+        len(parts) in (5, 7, 9)
+        and all(parts)
+        and parts[4].lower() != _KAGGLE_WORDS[3]  # no framework has that name, and the short spelling would look long
         and all(word is None or word == part.lower() for word, part in zip(words, parts, strict=True))
     ):
         kept = [parts[0], *(part for word, part in zip(words, parts, strict=True) if word is None)]
-        url = url._replace(path="/" + "/".join(kept))
+        url = url._replace(path=_without_end("/" + "/".join(kept)))
     return url._replace(netloc="www.kaggle.com")
 
 
 def _parse_file_url(text: str) -> Handle:
     from urllib.request import url2pathname
 
-    url = urlsplit(text)
+    url = _split(text, text)
     if url.netloc not in ("", "localhost"):
         raise HandleError(
             f"{text!r} names a file on host {url.netloc!r}.", hint="Use a path of this machine.", handle=text
         )
-    return Handle(text, Kind.PATH, url2pathname(url.path), _pin(text, url.fragment))
+    path = url2pathname(url.path)
+    if "\0" in path:
+        raise HandleError(f"{text!r} names no file.", hint="Omit %00.", handle=text)
+    return Handle(text, Kind.PATH, path, _pin(text, url.fragment))

@@ -15,7 +15,8 @@ from rehub.handle import parse
     [
         ("https://tfhub.dev/google/nnlm-en-dim128/2", "tfhub.dev/google/nnlm-en-dim128/2"),
         ("http://hub:8080/a/b/3", "http_hub_8080/a/b/3"),
-        ("https://www.kaggle.com/models/google/bert/tensorFlow2/base/1", None),
+        ("https://h/models/google/bert/tensorflow2/base/1", None),
+        ("https://h/" + "a/" * 8 + "1", None),
         ("https://h/deep/er/still/1", "h/deep/er/still/1"),
         ("https://h/model/007", "h/model/007"),
     ],
@@ -40,12 +41,32 @@ def test_leaf_is_where_a_person_looks_for_it(url: str, folder: str | None) -> No
         (f"https://h/a/{'m' * 200}/1", f"h/{'m' * 60}-"),
         ("https://[::1]:80/a/b/1", "___1__80/b-"),
         ("https://h/models/m.tar.gz", "h/m-"),
+        ("https://h/models/M.tar.gz", "h/m-"),
+        ("https://h/" + "a/" * 9 + "1", "h/a-"),
         ("gs://bucket/models/m.tgz", "gs_bucket/m-"),
     ],
 )
 def test_leaf_ends_in_a_hash_when_the_url_is_no_safe_path(url: str, start: str) -> None:
     leaf = str(layout.leaf(parse(url)))
     assert re.fullmatch(re.escape(start) + "[0-9a-f]{12}", leaf)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("https://www.kaggle.com/models/o/m/tensorFlow2/v/1", "www.kaggle.com/models/o/m/tensorflow2/v"),
+        ("https://H/Acme/Net/1", "h/acme/net"),
+    ],
+)
+def test_models_whose_urls_have_capitals_get_folders_of_their_own(url: str, folder: str) -> None:
+    leaf = layout.leaf(parse(url))
+    assert re.fullmatch(re.escape(folder) + "-[0-9a-f]{12}/1", str(leaf))
+    assert leaf.parent == layout.model_folder(parse(url[:-2]))
+
+
+def test_leaves_differ_where_capitals_do_not_count() -> None:
+    urls = [f"https://h/{name}/{end}" for name in ("a/net", "a/Net", "A/net") for end in ("1", "1?x", "m.tar")]
+    assert len({str(layout.leaf(parse(url))).lower() for url in urls}) == len(urls)
 
 
 def test_leaves_differ_when_urls_differ() -> None:
@@ -57,7 +78,8 @@ def test_leaves_differ_when_urls_differ() -> None:
 def test_no_url_leads_out_of_the_cache_folder(path: str) -> None:
     handle = parse(f"https://h/{path}x")
     for found in (layout.leaf(handle), layout.model_folder(handle)):
-        assert re.fullmatch(r"h(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", str(found))
+        assert re.fullmatch(r"h(/[a-z0-9_-][a-z0-9._-]*)+", str(found))
+        assert layout.may_hold_models(found.parent)
 
 
 def test_record_and_pointer_lie_beside_the_models() -> None:

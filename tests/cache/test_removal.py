@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.synchronize
+import os
 import time
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +11,7 @@ import pytest
 from rehub.archive.fingerprint import measure
 from rehub.cache import layout
 from rehub.cache.inventory import Entry, take
+from rehub.cache.lock import claim
 from rehub.cache.removal import forget, remove, sweep
 from rehub.cache.store import Store
 from rehub.errors import CacheError
@@ -36,8 +38,7 @@ def test_remove_leaves_neither_files_nor_empty_folders(store: Store) -> None:
     remove(store, added(store))
 
     assert store.find(LEAF, LOCATION) is None
-    assert [path.name for path in store.root.iterdir() if not path.name.startswith(".")] == []
-    assert list((store.root / ".staging").iterdir()) == []
+    assert {path.relative_to(store.root).as_posix() for path in store.root.rglob("*")} == {".staging", ".locks"}
 
 
 def test_remove_leaves_other_models_alone(store: Store) -> None:
@@ -97,14 +98,41 @@ def test_remove_and_sweep_leave_alone_what_another_process_is_busy_with(store: S
     assert take(store.root).leftovers == ()
 
 
-def test_sweep_keeps_a_note_that_is_just_being_written(store: Store) -> None:
+@pytest.mark.parametrize("is_file", [False, True])
+def test_sweep_keeps_what_somebody_works_in_who_lost_his_lock(store: Store, *, is_file: bool) -> None:
     added(store)
-    note = store.root / ".staging" / "abc.1"
+    path = store.root / ".staging" / "abc.1"
+    path.write_text("{}") if is_file else path.mkdir()
+
+    with claim(path):
+        assert sweep(store.root, take(store.root).leftovers) == ()
+
+    assert path.exists()
+
+
+@pytest.mark.parametrize("time_s", [0.0, 4e9])
+def test_sweep_takes_what_is_left_whatever_the_clock_said(store: Store, time_s: float) -> None:
+    added(store)
+    note = store.root / ".staging" / f"{layout.key(LEAF)}.1"
     note.write_text("{}")
+    os.utime(note, (time_s, time_s))
 
-    assert sweep(store.root, take(store.root).leftovers) == ()
+    assert [left.path for left in sweep(store.root, take(store.root).leftovers)] == [note]
 
-    assert note.exists()
+    assert not note.exists()
+
+
+def test_take_knows_what_a_killed_download_by_manifest_put_to_its_place(store: Store) -> None:
+    entry = added(store)
+    (store.root / layout.record(LEAF)).unlink()
+    assert take(store.root).entries[0].origin == "unknown"
+    (store.root / layout.manifest(LEAF)).write_text("{}")
+
+    (found,) = take(store.root).entries
+
+    assert (found.origin, found.folder, len(found.damages)) == ("rehub", entry.folder, 1)
+    remove(store, found)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
 
 
 def test_install_works_when_its_empty_folder_is_removed_meanwhile(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import json
 import multiprocessing
 import multiprocessing.context
 import multiprocessing.synchronize
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 from rehub.archive.fingerprint import measure
 from rehub.cache import layout
 from rehub.cache.store import Store
-from rehub.errors import CacheError, LockTimeout
+from rehub.errors import CacheError, ChecksumError, FormatError, LockTimeout, TransferError
 from rehub.formats.record import Latest, Record
 from tests import sample
 
@@ -183,6 +186,82 @@ def test_lock_names_its_owner_when_it_takes_too_long(
     assert f"process {holder.pid}" in caught.value.owner
 
 
+def test_lock_times_out_also_when_its_owner_noted_nonsense(
+    store: Store, holder: multiprocessing.context.SpawnProcess
+) -> None:
+    assert holder.is_alive()
+    note = store.root / ".locks" / f"{layout.key(LEAF)}.lock"
+    note.write_bytes(b" " + json.dumps({"host": "h", "pid": 1, "time": 1e300}).encode())
+    with pytest.raises(LockTimeout, match="another process"), Store(store.root, 0.1).lock(LEAF):
+        pass
+
+
+def test_lock_is_got_without_waiting_when_its_file_is_removed_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = store.root / ".locks" / f"{layout.key(LEAF)}.lock"
+    flock = fcntl.flock
+    removed = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not removed:
+            file.unlink()
+            removed.append(file)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Store(store.root, 0).lock(LEAF):
+        assert file.exists()
+    assert removed
+
+
+def test_lock_leaves_a_file_only_where_there_is_a_model(store: Store) -> None:
+    with store.lock(LEAF):
+        pass
+    assert list((store.root / ".locks").iterdir()) == []
+    added(store)
+    assert [path.stem for path in (store.root / ".locks").iterdir()] == [layout.key(LEAF)]
+
+
+def test_lock_keeps_what_somebody_works_in_who_lost_it(store: Store) -> None:
+    with store.lock(LEAF), store.staging(LEAF) as folder:
+        (store.root / ".locks" / f"{layout.key(LEAF)}.lock").unlink()
+        with Store(store.root, 5).lock(LEAF):
+            assert folder.is_dir()
+
+
+def test_install_fails_when_a_file_was_taken_before(store: Store) -> None:
+    def install() -> None:
+        with store.lock(LEAF), store.staging(LEAF) as folder:
+            sample.write(folder)
+            record = record_of(folder)
+            (folder / "assets/words.txt").unlink()
+            store.install(folder, LEAF, record)
+
+    with pytest.raises(CacheError, match=f"{LEAF} is not in the cache folder"):
+        install()
+    (Path(added(store)) / "assets/words.txt").unlink()
+    with pytest.raises(CacheError, match=r"words\.txt is not in the cache folder"):
+        install()
+    assert store.find(LEAF, LOCATION) is None
+    assert debris(store.root) == []
+
+
+def test_install_takes_nothing_else_for_the_model_when_all_was_taken_before(store: Store) -> None:
+    (Path(added(store)) / "assets/words.txt").write_bytes(bytes(len(sample.FILES["assets/words.txt"])))
+    (store.root / layout.record(LEAF)).unlink()
+
+    def install() -> None:
+        with store.lock(LEAF), store.staging(LEAF) as folder:
+            record = record_of(sample.write(folder))
+            shutil.rmtree(folder)
+            store.install(folder, LEAF, record)
+
+    with pytest.raises(CacheError, match="is not in the cache folder"):
+        install()
+    assert store.find(LEAF, LOCATION) is None
+
+
 def test_lock_is_free_when_its_owner_was_killed(store: Store, holder: multiprocessing.context.SpawnProcess) -> None:
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
@@ -228,3 +307,40 @@ def test_staging_reports_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPat
         added(store)
     assert debris(store.root) == []
     assert store.find(LEAF, LOCATION) is None
+
+
+@pytest.mark.parametrize("error", [TransferError("broken"), KeyboardInterrupt()])
+def test_resumable_gives_what_was_begun_before(store: Store, error: BaseException) -> None:
+    def begin() -> None:
+        with store.lock(LEAF), store.resumable(LEAF, "ab" * 32) as folder:
+            (folder / "part").touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        begin()
+    with store.lock(LEAF), store.resumable(LEAF, "ab" * 32) as folder:
+        assert [path.name for path in folder.iterdir()] == ["part"]
+    assert debris(store.root) == []
+
+
+@pytest.mark.parametrize("error", [ChecksumError("other"), CacheError("full"), FormatError("bad"), ValueError()])
+def test_resumable_keeps_nothing_that_would_fail_again(store: Store, error: Exception) -> None:
+    def begin() -> None:
+        with store.lock(LEAF), store.resumable(LEAF, "ab" * 32):
+            raise error
+
+    with pytest.raises(type(error)):
+        begin()
+    assert debris(store.root) == []
+
+
+def test_resumable_keeps_nothing_where_there_are_no_locks(store: Store) -> None:
+    def begin() -> None:
+        with store.resumable(LEAF, "ab" * 32) as folder, store.resumable(LEAF, "ab" * 32) as other:
+            assert folder != other
+            raise TransferError("broken")
+
+    store.root.mkdir()
+    with pytest.raises(TransferError):
+        begin()
+    assert debris(store.root) == []

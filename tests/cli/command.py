@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import pytest
+
+from rehub.cli.main import main
 from tests import sample
 
 
@@ -27,6 +32,17 @@ def run(cache: Path, *arguments: str | Path, **environment: str) -> tuple[int, s
     out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     return process.returncode, out, err
+
+
+def call(cache: Path, *arguments: str | Path, **environment: str) -> tuple[int, str, str]:
+    """Does what `run` does in this process, and in a tenth of the time."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in {"TFHUB_CACHE_DIR": str(cache), **environment}.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def publish(folder: Path, *versions: str) -> Path:

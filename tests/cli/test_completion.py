@@ -47,7 +47,7 @@ def test_bash_completes_commands_options_and_cached_handles(tools: Path, hub: Em
     port = hub.url.rpartition(":")[2]
 
     assert _bash(tools, cache, "rehub do") == ["download", "doctor"]
-    assert _bash(tools, cache, "rehub cache ") == ["list", "show", "verify", "remove", "prune"]
+    assert _bash(tools, cache, "rehub cache ") == ["list", "show", "verify", "remove", "prune", "export", "import"]
     assert _bash(tools, cache, "rehub cache prune --old") == ["--older-than"]
     assert _bash(tools, cache, "rehub cache show ht") == [f"{hub.url}/acme/net/1", f"{hub.url}/acme/net/2"]
     # bash takes a colon for the end of a word: only what follows it is put in place

@@ -36,6 +36,14 @@ def test_download_puts_several_models_where_a_hub_serves_them(hub: EmbeddedHub, 
         assert command.run(cache, "resolve", f"{mirror.url}/acme/net/1")[0] == 0
 
 
+def test_download_keeps_the_capitals_of_a_tree(hub: EmbeddedHub, models: Path, cache: Path) -> None:
+    (models / "acme/net").rename(models / "acme/Net")
+    target = cache.with_name("tree")
+    for words in ("resolve",), ("download", "--tree", "--to", target):
+        assert command.run(cache, *words, f"{hub.url}/acme/Net/1")[0] == 0
+    assert (target / "acme/Net/1/saved_model.pb").read_bytes() == sample.SAVED_MODEL
+
+
 def test_download_copies_what_the_cache_has(hub: EmbeddedHub, cache: Path) -> None:
     handle = f"{hub.url}/acme/net/1"
     cached = Path(command.run(cache, "resolve", handle)[1].strip())
@@ -256,3 +264,17 @@ def test_download_says_so_when_the_folder_cannot_be_written(hub: EmbeddedHub, ca
 
     assert code == 1
     assert f"'{file}/model' cannot be written" in err
+
+
+def test_download_needs_no_cache_folder_that_is_not_here(hub: EmbeddedHub, models: Path, tmp_path: Path) -> None:
+    target = tmp_path / "model"
+
+    code, out, _ = command.run(
+        tmp_path / "own",
+        *("download", f"{hub.url}/acme/net/1", "--to", target),
+        TFHUB_CACHE_DIR="gs://bucket/cache",
+        XDG_CACHE_HOME=str(tmp_path),
+    )
+
+    assert (code, out) == (0, f"{target}\n")
+    assert command.files(target) == command.files(models / "acme/net/1")

@@ -18,6 +18,8 @@ from rehub.errors import HubError
 
 COMMANDS = (
     "cache",
+    "cache export",
+    "cache import",
     "cache list",
     "cache prune",
     "cache remove",
@@ -30,6 +32,7 @@ COMMANDS = (
     "doctor",
     "download",
     "inspect",
+    "lock",
     "login",
     "logout",
     "publish",
@@ -199,6 +202,26 @@ def test_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "rehub", "--version"], capture_output=True, text=True, check=True)
 
     assert done.stdout == f"rehub {rehub.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "sys.addaudithook(lambda event, values: (event, values[:1]) == ('import', ('click',)) and interrupt())",
+        "atexit.register(interrupt)",
+    ],
+    ids=["import", "end"],
+)
+def test_interrupt_leaves_no_traceback_before_and_after_a_command(moment: str) -> None:
+    code = (
+        "import atexit, os, runpy, signal, sys\n"
+        "interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"{moment}\n"
+        "runpy.run_module('rehub', run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_closed_output_ends_no_command() -> None:

@@ -133,6 +133,17 @@ def test_serve_names_the_models_that_it_cannot_serve(models: Path, tmp_path: Pat
         assert f"Not served: the model in {models / 'acme' / 'net' / '1'}," in lines[1]
 
 
+def test_serve_names_what_no_client_would_take(models: Path, tmp_path: Path) -> None:
+    (models / "acme/net/1/con.txt").touch()
+    with _serving(tmp_path, str(models)) as (process, _, _):
+        assert process.stderr is not None
+        line = process.stderr.readline()
+
+    assert "Not served: acme/net/1: the model has a name that stands for something else on Windows" in line
+    assert "'con.txt'" in line
+    assert "Rename it" in line
+
+
 def _fail(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")

@@ -169,3 +169,13 @@ def test_inputs_and_outputs_of_the_same_name_get_numbers_in_the_signature(path):
     hub.export(Branches(), path, inputs={"a": {"b": tf.TensorSpec([None])}, "a_b": tf.TensorSpec([None])})
     outputs = hub.load(path).signatures["serving_default"](a_b=tf.constant([1.0]), a_b_1=tf.constant([2.0]))
     assert {name: output.numpy().tolist() for name, output in outputs.items()} == {"y_z": [1.0], "y_z_1": [-2.0]}
+
+
+@pytest.mark.parametrize("place", ["{}/exported", "ram:/{}/exported"])
+def test_export_refuses_an_asset_that_clients_refuse(tmp_path: Path, place: str) -> None:
+    words, target = tmp_path / "con.txt", place.format(tmp_path)
+    words.write_text("a\nb\n")
+    with pytest.raises(hub.errors.PublishError, match=r"exported' was not written: .*'assets/con\.txt'") as caught:
+        hub.export(Network(words), target, inputs=tf.TensorSpec([None, 3]))
+    assert "Rename it" in caught.value.hint
+    assert not tf.io.gfile.exists(target)

@@ -72,6 +72,17 @@ def test_resolve_command_prints_a_model_folder(folder: Path, url: str) -> None:
     assert (Path(printed.strip()) / "saved_model.pb").is_file()
 
 
+def test_lock_commands_bring_a_model_to_where_no_network_is(folder: Path, url: str) -> None:
+    (block,) = (block for block in _blocks("bash") if block.startswith("rehub lock "))
+    rehub = f'rehub() {{ "{sys.executable}" -m rehub "$@"; }}'
+
+    printed = _run("bash", "-euc", f"{rehub}\n{block.replace(ADDRESS, url)}", folder=folder)
+
+    *_, last = printed.splitlines()
+    assert last.startswith("models/")
+    assert (folder / last / "saved_model.pb").is_file()
+
+
 def test_serve_command_announces_the_model(folder: Path) -> None:
     command = next(line for line in _commands() if line.startswith("rehub serve"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
@@ -93,7 +104,7 @@ def test_serve_command_announces_the_model(folder: Path) -> None:
 
 
 def test_commands_are_ones_that_exist() -> None:
-    tested_here = ("rehub serve ", "rehub resolve ")
+    tested_here = ("rehub serve ", "rehub resolve ", "rehub lock ", "rehub download ", "TFHUB_CACHE_DIR=")
     others = [line for line in _commands() if not line.startswith(tested_here)]
 
     # The first is run by tests/test_packaging.py as far as it can be without a network, the second by tests/demo.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -29,6 +30,7 @@ def test_read_latest_gives_what_was_written(latest: Latest) -> None:
 
 
 RECORD = Record("https://h/a/1", "https://h/a/1", "", "0" * 64, 10, {"saved_model.pb": (4, "1" * 64)}, 0.0)
+POINTER = Latest("https://h/a", "h/a/1", "https://h/a/1", "", 0.0)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=2),
@@ -52,7 +54,31 @@ def test_read_refuses_what_is_no_record(data: bytes) -> None:
             read(data)
 
 
+@pytest.mark.parametrize("field", ["location", "url", "etag"])
+def test_read_record_refuses_texts_that_no_server_sends(field: str) -> None:
+    assert read_record(write_record(dataclasses.replace(RECORD, **{field: "x" * 10_000})))
+    with pytest.raises(FormatError, match="a text of 20000 characters"):
+        read_record(write_record(dataclasses.replace(RECORD, **{field: "x" * 20_000})))
+
+
+def test_read_record_keeps_no_large_records_in_memory() -> None:
+    files = {f"assets/{number}": (number, "1" * 64) for number in range(1000)}
+    large = write_record(dataclasses.replace(RECORD, files=files))
+    small = write_record(RECORD)
+    assert read_record(small) is read_record(small)
+    assert read_record(large) == read_record(large)
+    assert read_record(large) is not read_record(large)
+
+
 def test_read_refuses_a_newer_format() -> None:
     data = write_record(RECORD).replace(b'"format": 1', b'"format": 2')
     with pytest.raises(FormatError, match="version"):
         read_record(data)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-12:00"])
+def test_read_refuses_a_time_that_no_calendar_has(time: str) -> None:
+    for data, read in ((write_record(RECORD), read_record), (write_latest(POINTER), read_latest)):
+        values = {**json.loads(data), "time": time}
+        with pytest.raises(FormatError, match="damaged"):
+            read(json.dumps(values).encode())

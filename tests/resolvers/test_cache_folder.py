@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from rehub.errors import CacheError, OfflineError
 from rehub.resolvers.chain import resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
+from tests.misbehaving import Answer, MisbehavingServer
 
 HANDLE = "https://hub.test/acme/net/2"
 ASKED = f"{HANDLE}?tf-hub-format=compressed"
@@ -65,10 +68,50 @@ def test_resolve_needs_no_write_permission_for_a_hit(read_only: Path) -> None:
 @pytest.mark.parametrize("handle", ["https://hub.test/acme/net/3", "https://hub.test/acme/other"])
 def test_resolve_fails_before_it_downloads_when_the_cache_is_read_only(read_only: Path, handle: str) -> None:
     transport = MemoryTransport({f"{handle}?tf-hub-format=compressed": MODEL})
-    with pytest.raises(CacheError, match="TFHUB_CACHE_DIR") as caught:
+    with pytest.raises(CacheError, match=r"TFHUB_CACHE_DIR.*REHUB_READONLY_CACHE=temporary") as caught:
         through(transport, handle)
     assert str(read_only) in str(caught.value)
     assert transport.requests == []
+
+
+def test_resolve_downloads_to_a_temporary_folder_by_setting(read_only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = ["https://hub.test/acme/net/3", "https://hub.test/acme/other"]
+    transport = MemoryTransport({f"{handle}?tf-hub-format=compressed": MODEL for handle in handles})
+    monkeypatch.setenv("HOME", str(read_only))  # that of the fixture is below tmp_path, too
+    with rehub.settings(readonly_cache="temporary"):
+        assert through(MemoryTransport({})).startswith(str(read_only))
+        with pytest.warns(UserWarning, match=f"{read_only} may not be written") as caught:
+            paths = [through(transport, handle) for handle in handles]
+        assert len(caught) == 1
+        assert [through(transport, handle) for handle in handles] == paths
+    assert [sample.read(path) for path in paths] == [sample.FILES] * 2
+    assert len(transport.requests) == 2
+    place = Path(paths[0]).parents[3]
+    assert place.stat().st_mode & 0o077 == 0
+    assert not place.is_relative_to(read_only)
+
+
+_IN_PROCESSES = """
+import multiprocessing, rehub, sys, warnings
+warnings.simplefilter("ignore")
+def work(url):
+    with rehub.settings(readonly_cache="temporary", cache_dir="/sys/rehub"):
+        print(rehub.resolve(url), flush=True)
+child = multiprocessing.get_context("fork").Process(target=work, args=(sys.argv[1] + "/a/b/1",))
+child.start()
+child.join()
+work(sys.argv[1] + "/a/b/1")
+"""
+
+
+def test_temporary_folders_go_with_their_processes() -> None:
+    with MisbehavingServer(Answer(sample.archive())) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", _IN_PROCESSES, server.url], capture_output=True, text=True, check=True, timeout=60
+        )
+    paths = done.stdout.split()
+    assert (len(set(paths)), len(server.requests)) == (2, 2)
+    assert not [path for path in paths if Path(path).parents[3].exists()]
 
 
 def test_resolve_says_how_much_space_a_model_needs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from rehub.archive.fingerprint import fingerprint, measure
 from rehub.errors import AccessError, ChecksumError, NotFoundError, OfflineError
 from rehub.handle import parse
 from rehub.resolvers.chain import hub_resolver, resolve_with
+from rehub.server import EmbeddedHub
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
 
@@ -158,6 +160,50 @@ def test_resolve_says_which_server_refuses_or_lacks_a_model() -> None:
     versions = MemoryResponse(b'{"versions": ["1"]}', 404, {"content-type": "application/json"})
     with pytest.raises(NotFoundError, match=r"no version 2 of 'acme/net' on mirror\.test; there is 1"):
         through(MemoryTransport({ASKED: versions}))
+
+
+def for_all(transport: MemoryTransport, handle: str, **changes: Any) -> str:
+    with rehub.settings(mirror="https://mirror.test/all/", **changes):
+        return resolve_with(handle, configuration.current(), transport)
+
+
+@pytest.mark.parametrize(
+    ("handle", "url"),
+    [
+        (HANDLE, "https://mirror.test/all/gone.test/acme/net/2?tf-hub-format=compressed"),
+        (f"{HANDLE}?a=b", "https://mirror.test/all/gone.test/acme/net/2?a=b&tf-hub-format=compressed"),
+        ("http://gone.test:80/a/b/1", "https://mirror.test/all/http_gone.test_80/a/b/1?tf-hub-format=compressed"),
+        ("https://files.test/m.tgz", "https://mirror.test/all/files.test/m.tgz"),
+        ("gs://bucket/m.tar.gz", "https://mirror.test/all/gs_bucket/m.tar.gz"),
+        ("https://mirror.test/all/a/b/1", "https://mirror.test/all/a/b/1?tf-hub-format=compressed"),
+        ("http://localhost:8000/a/b/1", "http://localhost:8000/a/b/1?tf-hub-format=compressed"),
+    ],
+)
+def test_resolve_asks_one_mirror_for_all_other_servers(handle: str, url: str) -> None:
+    transport = MemoryTransport({url: MODEL})
+    path = for_all(transport, handle)
+    assert sample.read(path) == sample.FILES
+    assert urls(transport) == [url]
+    with rehub.settings(offline=True):
+        assert rehub.resolve(handle) == path
+
+
+def test_resolve_asks_the_mirror_of_a_server_before_the_one_for_all() -> None:
+    transport = MemoryTransport({ASKED: MODEL})
+    assert for_all(transport, HANDLE, mirrors={GONE: MIRROR})
+    assert urls(transport) == [ASKED]
+
+
+def test_resolve_finds_all_servers_in_a_hub_for_a_cache_folder(cache: Path, tmp_path: Path) -> None:
+    kaggle = "https://www.kaggle.com/models/acme/net/tensorFlow2/base"
+    urls = ("https://gone.test/acme/net/2", "https://gone.test/acme/net/10", "http://other.test:8000/acme/net/2")
+    for url in (*urls, f"{kaggle}/2", f"{kaggle}/3"):
+        resolve_with(url, configuration.current(), MemoryTransport({f"{url}?tf-hub-format=compressed": MODEL}))
+    with EmbeddedHub(cache) as hub, rehub.settings(cache_dir=str(tmp_path / "empty"), mirror=hub.url):
+        assert rehub.resolve("https://gone.test/acme/net") == str(tmp_path / "empty/gone.test/acme/net/10")
+        assert sample.read(rehub.resolve("http://other.test:8000/acme/net/2")) == sample.FILES
+        assert sample.read(rehub.resolve(f"{kaggle}/2")) == sample.FILES
+        assert Path(rehub.resolve(kaggle)).name == "3"
 
 
 def test_resolve_names_the_setting_when_a_host_is_unknown() -> None:

@@ -17,8 +17,8 @@ from rehub import configuration
 from rehub.archive.fingerprint import fingerprint, measure
 from rehub.errors import (
     AccessError,
-    CacheError,
     ChecksumError,
+    DependencyError,
     FormatError,
     HandleError,
     NotFoundError,
@@ -118,8 +118,11 @@ def test_resolve_refuses_a_collection() -> None:
         rehub.resolve("https://hub.test/acme/collection/nets")
 
 
-def test_resolve_refuses_a_cache_folder_that_is_not_here() -> None:
-    with rehub.settings(cache_dir="gs://bucket/cache"), pytest.raises(CacheError, match="TFHUB_CACHE_DIR"):
+def test_resolve_needs_tensorflow_for_a_cache_folder_that_is_not_here() -> None:
+    with (
+        rehub.settings(cache_dir="gs://bucket/cache"),
+        pytest.raises(DependencyError, match=r"gs://bucket/cache/hub\.test.*pip install tensorflow.*TFHUB_CACHE_DIR"),
+    ):
         rehub.resolve("https://hub.test/acme/net/2")
 
 

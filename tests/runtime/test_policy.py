@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from tensorflow.python.client import pywrap_tf_session
 
 import rehub as hub
 from rehub.errors import PolicyError
-from rehub.formats import schema
+from rehub.formats import saved_model, schema
+from rehub.formats.saved_model import MetaGraph
 from rehub.model.op_policy import findings
 from rehub.model.program import Program
+from rehub.runtime import policy
 
 
 class Writer(tf.Module):
@@ -56,6 +58,58 @@ def test_load_allows_it_by_setting(writer: str) -> None:
     with hub.settings(op_policy="allow"), warnings.catch_warnings():
         warnings.simplefilter("error")
         assert hub.load(writer)(tf.constant("text")).numpy() == b"text"
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Sequence[MetaGraph]:
+    message = schema.message("tensorflow.SavedModel")()
+    message.meta_graphs.add().graph_def.node.add(name="node", op="WriteFile")
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    return saved_model.read(tmp_path / "saved_model.pb").meta_graphs
+
+
+@pytest.mark.parametrize(
+    ("handle", "allowed"),
+    [
+        ("https://hub.test/acme/net/1", "WriteFile"),
+        ("https://hub.test/acme/net/1", "https://hub.test"),
+        ("https://hub.test/acme/net/1", "https://HUB.test/acme/"),
+        ("https://hub.test/acme/net/1?x=1", "https://hub.test/acme/net/1"),
+        ("gs://bucket/a/b", "gs://bucket/a/"),
+        ("/models/acme/net", "/models"),
+        ("/models", "/models/"),
+        ("here/models/net", "./here"),
+    ],
+)
+def test_policy_lets_pass_what_is_allowed(handle: str, allowed: str, writing: Sequence[MetaGraph]) -> None:
+    with hub.settings(op_policy="refuse", op_policy_allow=("ReadFile", allowed)):
+        policy.enforce(handle, writing)
+
+
+@pytest.mark.parametrize(
+    ("handle", "allowed"),
+    [
+        ("https://hub.test/acme/net/1", "ReadFile"),
+        ("https://hub.test/acme/net/1", "https://hub.test/ac"),
+        ("https://hub.test.evil/acme/net/1", "https://hub.test"),
+        ("http://hub.test/acme/net/1", "https://hub.test"),
+        ("https://hub.test/acme/../evil/net/1", "https://hub.test/acme"),
+        ("https://hub.test/acme/%2e%2e/evil/net/1", "https://hub.test/acme"),
+        ("https://evil.test/https://hub.test/acme/1", "https://hub.test"),
+        ("/models/../evil", "/models"),
+        ("/models-evil", "/models"),
+        ("https://hub.test/acme/net/1", "./"),
+    ],
+)
+def test_policy_refuses_what_only_looks_like_it(handle: str, allowed: str, writing: Sequence[MetaGraph]) -> None:
+    with hub.settings(op_policy="refuse", op_policy_allow=(allowed,)), pytest.raises(PolicyError, match="WriteFile"):
+        policy.enforce(handle, writing)
+
+
+def test_load_allows_ops_and_folders_by_setting(writer: str) -> None:
+    for allowed in ("WriteFile", str(Path(writer).parent)):
+        with hub.settings(op_policy="refuse", op_policy_allow=[allowed]):
+            hub.load(writer)
 
 
 def test_load_refuses_it_in_a_remote_folder_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from typing import BinaryIO
 import pytest
 
 from rehub.archive.writing import pack
+from rehub.formats.manifest import MEDIA_TYPE
 from rehub.server import EmbeddedHub
 from tests.server.conftest import COMPRESSED, Answer, Ask, ask_hub
 
@@ -201,5 +203,18 @@ def test_get_answers_an_error_when_a_version_holds_a_link(ask: Ask, models: Path
     answer = ask(TARGET)
 
     assert answer.status == 500
-    assert b"links" in answer.body
+    assert b"neither a file nor a folder (member 'assets')" in answer.body
     assert b"/etc" not in answer.body
+
+
+def test_get_answers_an_error_when_clients_would_refuse_a_name(ask: Ask, models: Path) -> None:
+    (models / "acme/net/2/variables/con.index").touch()
+
+    for accept in ("*/*", MEDIA_TYPE):
+        answer = ask(TARGET, accept=accept)
+        assert answer.status == 500
+        assert json.loads(answer.body)["error"] == (
+            "Version 2 of acme/net cannot be served: the model has a name that stands for something else on Windows "
+            "(member 'variables/con.index')."
+        )
+    assert ask(f"/acme/net/10{COMPRESSED}").status == 200

@@ -101,6 +101,17 @@ def test_get_waits_as_long_as_the_server_says(serve: Serve, ahead: Callable[[], 
     assert 5 < waits[0] <= 8
 
 
+@pytest.mark.parametrize("ahead_s", [-1e9, 1e9])
+def test_get_waits_by_the_clock_of_the_server(serve: Serve, ahead_s: float) -> None:
+    now_s = time.time() + ahead_s
+    date, until = email.utils.formatdate(now_s), email.utils.formatdate(now_s + 7)
+    server = serve(Answer(status=429, headers={"Date": date, "Retry-After": until}), Answer(b"ok"))
+    waits: list[float] = []
+    with HttpTransport(QUICK, sleep=waits.append).get(server.url) as response:
+        assert response.status == 200
+    assert waits == [7]
+
+
 def test_get_gives_up_when_the_wait_is_too_long(serve: Serve) -> None:
     server = serve(Answer(status=429, headers={"Retry-After": "3600"}))
     assert fetched(server.url)[0] == 429
@@ -152,7 +163,7 @@ def test_get_brings_a_body_when_there_is_no_limit(serve: Serve, timeout_s: float
 
 def test_get_fails_when_a_server_keeps_silent(serve: Serve) -> None:
     server = serve(Answer(b"x" * 100, cut_at=10, end="stall"))
-    with pytest.raises(TransferError, match=r"after 0 of 100 bytes: no answer from 127.* for 0\.2 s.*REHUB_TIMEOUT_S"):
+    with pytest.raises(TransferError, match=r"after 10 of 100 bytes: no answer from 127.* for 0\.2 s.*REHUB_TIMEOUT_S"):
         fetched(server.url, Settings(timeout_s=0.2, retries=0))
 
 

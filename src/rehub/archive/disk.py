@@ -1,90 +1,121 @@
-"""Writing files to the disk, hashed and synced."""
+"""Writing files to the disk: hashed, in space that was asked for before, and synced."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
+
+from rehub.archive.space import reserve
+from rehub.archive.stage import Stage
+
+_SYNCED_BYTES = 32 << 20
+_RESERVED_BYTES = 64 << 20
+_SMALL_BYTES = 1 << 20
 
 
 class Disk:
-    """Hashes and writes files on its own thread, while the next bytes are received and inflated."""
+    """Hashes and writes files on one thread and syncs them on another, while the next bytes are received and inflated.
+
+    Args:
+        target: An existing folder.
+
+    Attributes:
+        files: The size in bytes and the sha256 of each file that is written, by its name.
+    """
 
     def __init__(self, target: Path) -> None:
         self.files: dict[str, tuple[int, str]] = {}
         self._target = target
-        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(maxsize=16)
-        self._error: Exception | None = None
-        self._file: BinaryIO | None = None
-        self._name = ""
-        self._thread = threading.Thread(target=self._work, name="rehub-unpack", daemon=True)
+        self._open_files: set[BinaryIO] = set()
+        self._syncing = Stage(self._sync, "rehub-sync")
+        self._writing = Stage(_do_all, "rehub-write")
+        self._stages = contextlib.ExitStack()
 
     def __enter__(self) -> Disk:
-        self._thread.start()
+        self._stages.callback(self._close_all)
+        self._stages.enter_context(self._syncing)
+        self._stages.enter_context(self._writing)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._jobs.put(None)
-        self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stages.__exit__(kind, error, trace)
 
     def folder(self, name: str) -> None:
         """Makes a folder."""
-        self._do(lambda: (self._target / name).mkdir(parents=True, exist_ok=True))
+        self._writing.put(lambda: (self._target / name).mkdir(parents=True, exist_ok=True))
 
-    def open(self, name: str) -> None:
-        """Begins a file that must not exist."""
-        self._do(lambda: self._open(name))
+    def open(self, name: str, size_bytes: int) -> None:
+        """Begins a file that must not exist.
+
+        Args:
+            name: Its name in the target, with ``/``.
+            size_bytes: What it will have.
+        """
+        self._writing.put(lambda: self._open(name, size_bytes))
 
     def write(self, data: memoryview) -> None:
         """Appends to the open file."""
-        self._do(lambda: self._write(data))
+        self._writing.put(lambda: self._write(data))
 
     def close(self) -> None:
-        """Ends the open file, which is on the disk then."""
-        self._do(self._close)
+        """Ends the open file. It is on the disk when the ``with`` block has ended."""
+        self._writing.put(self._close)
 
-    def _do(self, job: Callable[[], object]) -> None:
-        if self._error is not None:
-            raise self._error
-        self._jobs.put(job)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if self._error is None:
-                try:
-                    job()
-                except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-                    self._error = error
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-
-    def _open(self, name: str) -> None:
+    def _open(self, name: str, size_bytes: int) -> None:
         path = self._target / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._name, self._digest, self._size_bytes = name, hashlib.sha256(), 0
-        self._file = path.open("xb")
+        self._name, self._size_bytes = name, size_bytes
+        self._digest, self._done_bytes, self._synced_bytes, self._reserved_bytes = hashlib.sha256(), 0, 0, 0
+        self._file: BinaryIO = path.open("xb")
+        self._open_files.add(self._file)
 
     def _write(self, data: memoryview) -> None:
-        assert self._file is not None
+        while self._reserved_bytes < self._done_bytes + len(data):
+            self._reserve()
         self._file.write(data)
         self._digest.update(data)
-        self._size_bytes += len(data)
+        self._done_bytes += len(data)
+        if self._done_bytes - self._synced_bytes >= _SYNCED_BYTES:
+            self._synced_bytes = self._done_bytes
+            self._file.flush()
+            self._syncing.put((self._file, False))
+
+    def _reserve(self) -> None:
+        """Asks for the space of the next bytes: in steps, since an archive may claim any size."""
+        start = self._reserved_bytes
+        self._reserved_bytes += _RESERVED_BYTES
+        size_bytes = min(self._reserved_bytes, self._size_bytes) - start
+        if size_bytes >= _SMALL_BYTES:
+            reserve(self._file.fileno(), start, size_bytes)
 
     def _close(self) -> None:
-        assert self._file is not None
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._file = None
-        self.files[self._name] = (self._size_bytes, self._digest.hexdigest())
+        self.files[self._name] = (self._done_bytes, self._digest.hexdigest())
+        self._syncing.put((self._file, True))
+
+    def _sync(self, files: Iterator[tuple[BinaryIO, bool]]) -> None:
+        for file, is_whole in files:
+            os.fsync(file.fileno())
+            if is_whole:
+                file.close()
+                self._open_files.discard(file)
+
+    def _close_all(self) -> None:
+        for file in tuple(self._open_files):
+            with contextlib.suppress(OSError):
+                file.close()
+
+
+def _do_all(jobs: Iterator[Callable[[], object]]) -> None:
+    for job in jobs:
+        job()
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders and files that appear whole or not at all."""
+"""Folders of models, and files, that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rehub.errors import PublishError
+from rehub.archive.members import members
+from rehub.errors import FormatError, PublishError
 
 
 @contextlib.contextmanager
@@ -26,10 +27,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         The folder to write to.
 
     Raises:
-        PublishError: If there is something, the place cannot be written to, or it is a URL such as ``gs://…``.
+        PublishError: If there is something, the place cannot be written to, or it is a URL such as ``gs://…``; if
+            what was written has a name that clients refuse.
     """
     with _draft(path, lambda draft: draft.mkdir(parents=True), replaceable="an empty folder") as draft:
         yield draft
+        check_members(draft, str(path))
+
+
+def drafts(path: Path) -> list[Path]:
+    """Returns what `new_file` writes to for this path at this moment, and what killed processes left of that."""
+    target = path.resolve()
+    name = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.tmp")
+    return [other for other in target.parent.glob(".*.tmp") if name.fullmatch(other.name) and other.is_file()]
 
 
 @contextlib.contextmanager
@@ -37,6 +47,23 @@ def new_file(path: Path) -> Iterator[Path]:
     """Makes a file under its name only when all is in it; the same as `new_folder` for a file, which must not exist."""
     with _draft(path, lambda draft: draft.parent.mkdir(parents=True, exist_ok=True)) as draft:
         yield draft
+
+
+def check_members(draft: Path, target: str) -> None:
+    """Refuses a folder that has what no client would take.
+
+    Args:
+        draft: The folder.
+        target: Where it is to go.
+
+    Raises:
+        PublishError: If there is a name that clients refuse, or a link.
+    """
+    try:
+        for _ in members(draft):
+            pass
+    except FormatError as error:
+        raise PublishError(f"'{target}' was not written: {error.message}", hint=error.hint) from error
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rehub.archive.disk import Disk, sync_folder
+from rehub.archive.stage import Stage
 from rehub.archive.tar import BLOCK_BYTES, Blocks, Limits, Tar, damaged
 
 try:
@@ -27,6 +28,8 @@ else:
 
 _LIMITS = Limits()
 _CHUNK_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 14
+_SURPLUS_BYTES = 4 << 20  # of an archive beyond what it unpacks to
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -56,27 +59,24 @@ class Unpacked:
 def unpack(stream: Readable, target: Path, limits: Limits = _LIMITS) -> Unpacked:
     """Unpacks a .tar.gz or .tar into an existing empty folder, in one pass over the stream.
 
-    All files and folders are on the disk (fsync) when it returns. What was written stays there when it fails.
+    The stream is read, and the archive hashed, on the caller's thread; inflating, writing and syncing have threads of
+    their own. All files and folders are on the disk (fsync) when it returns. What was written stays there when it
+    fails.
 
     Raises:
         FormatError: If the stream is no archive, is damaged, ends early or goes on after its end; if a member is not
             a regular file or folder, or its name would lead out of the target or hide another; if a limit is passed.
         OSError: If a file cannot be written.
     """
-    raw = _Raw(stream)
-    tar = Tar(Blocks(_inflated(raw, limits)), limits)
-    with Disk(target) as disk:
-        for name, size_bytes in tar.members():
-            if size_bytes is None:
-                disk.folder(name)
-                continue
-            disk.open(name)
-            for piece in tar.content(size_bytes):
-                disk.write(piece)
-            disk.close()
+    digest, count = hashlib.sha256(), 0
+    with Disk(target) as disk, Stage[bytes](lambda chunks: _unpack(chunks, disk, limits), "rehub-inflate") as inflating:
+        while data := stream.read(_CHUNK_BYTES):
+            inflating.put(data)
+            digest.update(data)
+            count += len(data)
     for folder, _, _ in os.walk(target):
         sync_folder(Path(folder))
-    return Unpacked(disk.files, raw.sha256.hexdigest(), raw.count)
+    return Unpacked(disk.files, digest.hexdigest(), count)
 
 
 def looks_like_archive(start: bytes) -> bool:
@@ -90,40 +90,63 @@ def looks_like_archive(start: bytes) -> bool:
     return True
 
 
-class _Raw:
-    """Hashes and counts what is read through it."""
+def _unpack(chunks: Iterator[bytes], disk: Disk, limits: Limits) -> None:
+    tar = Tar(Blocks(_inflated(_Raw(chunks), limits)), limits)
+    for name, size_bytes in tar.members():
+        if size_bytes is None:
+            disk.folder(name)
+            continue
+        disk.open(name, size_bytes)
+        for piece in tar.content(size_bytes):
+            disk.write(piece)
+        disk.close()
 
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self.sha256 = hashlib.sha256()
+
+class _Raw:
+    """The archive, in pieces that are as long as is wanted at most, and how much of it was read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = b""
+        self._at = 0
         self.count = 0
 
-    def read(self) -> bytes:
-        data = self._stream.read(_CHUNK_BYTES)
-        self.sha256.update(data)
+    def start(self) -> bytes:
+        """Returns the first block, which stays there to be read."""
+        while len(self._chunk) < BLOCK_BYTES and (more := next(self._chunks, b"")):
+            self._chunk += more
+        return self._chunk[:BLOCK_BYTES]
+
+    def read(self, limit_bytes: int = _CHUNK_BYTES) -> bytes:
+        if self._at == len(self._chunk):
+            self._chunk, self._at = next(self._chunks, b""), 0
+        data = self._chunk[self._at : self._at + limit_bytes]
+        self._at += len(data)
         self.count += len(data)
         return data
+
+    def unread(self, count: int) -> None:
+        """Gives back the end of what was read last."""
+        self._at -= count
+        self.count -= count
 
 
 def _inflated(raw: _Raw, limits: Limits) -> Iterator[bytes]:
     """Gives the bytes of the tar, whether it is gzipped or not, until the stream ends."""
-    data = raw.read()
-    while len(data) < BLOCK_BYTES and (more := raw.read()):
-        data += more
-    if not looks_like_archive(data):
-        raise damaged(f"begins with {data[:40]!r}, which is neither gzip nor tar")
-    if data.startswith(_GZIP_MAGIC):
-        yield from _gunzipped(data, raw, limits)
+    start = raw.start()
+    if not looks_like_archive(start):
+        raise damaged(f"begins with {start[:40]!r}, which is neither gzip nor tar")
+    if start.startswith(_GZIP_MAGIC):
+        yield from _gunzipped(raw, limits)
         return
-    while data:
+    while data := raw.read():
         yield data
-        data = raw.read()
 
 
-def _gunzipped(data: bytes, raw: _Raw, limits: Limits) -> Iterator[bytes]:
-    count = 0
-    while data.strip(b"\0"):
-        # Several gzip members in a row are one stream (RFC 1952), zeros after the last one are padding.
+def _gunzipped(raw: _Raw, limits: Limits) -> Iterator[bytes]:
+    count, piece_bytes = 0, _CHUNK_BYTES
+    # Several gzip members in a row are one stream (RFC 1952), zeros after the last one are padding.
+    while (data := raw.read(piece_bytes)).strip(b"\0"):
         if not _GZIP_MAGIC.startswith(data[:2]):
             raise damaged("goes on after its end")
         member = _zlib.decompressobj(wbits=31)
@@ -135,12 +158,22 @@ def _gunzipped(data: bytes, raw: _Raw, limits: Limits) -> Iterator[bytes]:
             if not (data or out or member.eof):
                 raise damaged("ends early, inside the compressed data")
             count += len(out)
-            if count > limits.ratio_free_bytes + limits.ratio * raw.count:
-                raise damaged(f"unpacks to more than {limits.ratio} times its size")
+            _check_ratio(count, raw.count, limits)
             yield out
-            data = member.unconsumed_tail or (b"" if member.eof else raw.read())
-        data = member.unused_data or raw.read()
+            data = member.unconsumed_tail or (b"" if member.eof else raw.read(piece_bytes))
+        # A member copies what follows it, which for many short ones takes long unless that is little.
+        raw.unread(len(member.unused_data))
+        piece_bytes = _PIECE_BYTES
     while data:
         if data.strip(b"\0"):
             raise damaged("goes on after its end")
+        _check_ratio(count, raw.count, limits)
         data = raw.read()
+
+
+def _check_ratio(unpacked_bytes: int, archive_bytes: int, limits: Limits) -> None:
+    if unpacked_bytes > limits.ratio_free_bytes + limits.ratio * archive_bytes:
+        raise damaged(f"unpacks to more than {limits.ratio} times its size")
+    # An archive without end: empty gzip members in a row, the name of a file in their header, zeros after the last one.
+    if archive_bytes > _SURPLUS_BYTES + 2 * unpacked_bytes:
+        raise damaged(f"unpacks to {unpacked_bytes} bytes, and goes on after {archive_bytes}")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import itertools
 import tarfile
-import unicodedata
 from collections.abc import Iterator, Mapping
 
 from rehub.errors import FormatError
+from rehub.file_names import FileNames
 
 BLOCK_BYTES = 512
-_HEADER_LIMIT_BYTES = 1 << 20  # of one extended header; a path is at most 4 KiB on Linux
+_HEADER_LIMIT_BYTES = 1 << 20  # of one extended header, which may hold what a Mac knows about a file
+_HEADERS_PER_MEMBER_BYTES = 1 << 10  # of extended headers on average, of which few members have any
+_RECORDS_LIMIT = 1000  # in one extended header
+_PADDING_LIMIT_BYTES = 16 << 20  # after the end mark; tools write 10 KiB, and on request 1 MiB
 _KINDS = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.DIRTYPE})
-_DRIVE = re.compile(r"[A-Za-z]:")
-_PATH_LIMIT_BYTES = 4095
-_SEGMENT_LIMIT_BYTES = 255
+_SPARSE = ("GNU.sparse.", "SCHILY.realsize", "SUN.holesdata")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Limits:
     Attributes:
         members: Number of files and folders.
         total_bytes: Size of everything unpacked.
-        ratio: Unpacked bytes per byte of the archive, beyond ``ratio_free_bytes``.
+        ratio: Unpacked bytes per byte of the archive, beyond ``ratio_free_bytes``. Zeros have one of 1000.
         ratio_free_bytes: Unpacked bytes to which the ratio does not apply.
     """
 
     members: int = 100_000
     total_bytes: int = 64 << 30
-    ratio: int = 1000
-    ratio_free_bytes: int = 64 << 20
+    ratio: int = 100
+    ratio_free_bytes: int = 256 << 20
 
 
 class Blocks:
@@ -57,11 +58,13 @@ class Blocks:
         return b"".join(self.pieces(size_bytes))
 
     def only_zeros_follow(self) -> bool:
-        """Reads to the end, so that the checksum there is checked too."""
-        zeros = not bytes(self._rest).strip(b"\0")
-        for chunk in self._chunks:
-            zeros = zeros and not chunk.strip(b"\0")
-        return zeros
+        """Reads to the end, so that the checksum there is checked too; but no endless padding."""
+        count = 0
+        for chunk in itertools.chain([bytes(self._rest)], self._chunks):
+            count += len(chunk)
+            if chunk.strip(b"\0") or count > _PADDING_LIMIT_BYTES:
+                return False
+        return True
 
     def _next(self) -> bytes:
         for chunk in self._chunks:
@@ -76,7 +79,8 @@ class Tar:
     def __init__(self, blocks: Blocks, limits: Limits) -> None:
         self._blocks = blocks
         self._limits = limits
-        self._names = _Names()
+        self._names = FileNames("the archive")
+        self._headers_bytes = 0
 
     def members(self) -> Iterator[tuple[str, int | None]]:
         """Gives name and size of each member, None as the size of a folder.
@@ -84,26 +88,28 @@ class Tar:
         The caller reads the `content` of a file before it asks for the next member.
         """
         count = total_bytes = 0
-        common: dict[str, str] = {}
         extended: dict[str, str] = {}
         while (info := self._header()) is not None:
             if info.type == tarfile.XGLTYPE:
-                common |= _pax_records(self._header_content(info))
+                if _pax_records(self._header_content(info)):
+                    raise damaged("has one name, size or kind for all its members")
             elif info.type == tarfile.XHDTYPE:
                 extended |= _pax_records(self._header_content(info))
             elif info.type == tarfile.GNUTYPE_LONGNAME:
                 extended["path"] = _text(self._header_content(info).rstrip(b"\0"))
             else:
-                name, size_bytes = self._checked(info, common | extended)
+                name, size_bytes = self._checked(info, extended)
                 extended = {}
                 count += 1
                 total_bytes += size_bytes or 0
-                if count > self._limits.members:
+                if max(count, len(self._names)) > self._limits.members:
                     raise damaged(f"holds more than {self._limits.members} files and folders")
                 if total_bytes > self._limits.total_bytes:
                     raise damaged(f"unpacks to more than {self._limits.total_bytes} bytes")
                 if name:
                     yield name, size_bytes
+        if extended:
+            raise damaged("ends early, after a header that belongs to a member")
         if not self._blocks.only_zeros_follow():
             raise damaged("goes on after its end")
 
@@ -125,11 +131,14 @@ class Tar:
     def _header_content(self, info: tarfile.TarInfo) -> bytes:
         if not 0 <= info.size <= _HEADER_LIMIT_BYTES:
             raise damaged(f"has a tar header of {info.size} bytes")
+        self._headers_bytes += BLOCK_BYTES + info.size
+        if self._headers_bytes > _HEADER_LIMIT_BYTES + _HEADERS_PER_MEMBER_BYTES * self._limits.members:
+            raise damaged(f"has tar headers of more than {self._headers_bytes - 1} bytes")
         return b"".join(bytes(piece) for piece in self.content(info.size))
 
     def _checked(self, info: tarfile.TarInfo, extended: Mapping[str, str]) -> tuple[str, int | None]:
         name = extended.get("path", info.name)
-        if info.type not in _KINDS or any(key.startswith("GNU.sparse.") for key in extended):
+        if info.type not in _KINDS or any(key.startswith(_SPARSE) for key in extended):
             raise damaged("holds a link, a device or something else that is no regular file or folder", name)
         name = self._names.add(name, is_folder=info.isdir())
         if info.isdir():
@@ -141,18 +150,25 @@ class Tar:
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
-    """Reads ``LENGTH KEY=VALUE`` lines, the length counting the whole line. Source: POSIX.1-2017, pax."""
-    records = {}
-    while data:
-        length, space, _ = data.partition(b" ")
-        if not (space and length.isdigit() and len(length) < 8 and len(length) + 1 < int(length) <= len(data)):
+    """Reads ``LENGTH KEY=VALUE`` lines, the length counting the whole line. Source: POSIX.1-2017, pax.
+
+    Returns:
+        What says something about the name, the size or the kind of a member.
+    """
+    records, start, count = {}, 0, 0
+    while start < len(data):
+        count += 1
+        space = data.find(b" ", start, start + 8)
+        length = data[start:space] if space > 0 else b""
+        end = start + int(length) if length.isdigit() else 0
+        if not space + 1 < end <= len(data) or count > _RECORDS_LIMIT:
             raise damaged("has a damaged pax header")
-        record, data = data[len(length) + 1 : int(length)], data[int(length) :]
-        key, equals, value = record.partition(b"=")
+        key, equals, value = data[space + 1 : end].partition(b"=")
         if not (equals and value.endswith(b"\n")):
             raise damaged("has a damaged pax header")
-        if key in (b"path", b"size") or key.startswith(b"GNU.sparse."):
+        if key in (b"path", b"size") or key.startswith(tuple(map(str.encode, _SPARSE))):
             records[_text(key)] = _text(value[:-1])
+        start = end
     return records
 
 
@@ -161,55 +177,6 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise damaged(f"has a name that is no UTF-8: {data[:100]!r}") from None
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-class _Names:
-    """Refuses names that lead out of the target or that some filesystem takes for one another."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[str, bool]] = {}
-
-    def add(self, name: str, *, is_folder: bool) -> str:
-        """Returns the name without needless ``.`` and ``/``; empty for the root folder."""
-        if not _is_utf8(name):
-            raise damaged("has a name that is no UTF-8", ascii(name))
-        segments = [segment for segment in name.split("/") if segment not in ("", ".")]
-        if (
-            name.startswith("/")
-            or ".." in segments
-            or "\\" in name
-            or "\0" in name
-            or _DRIVE.match("".join(segments[:1]))
-        ):
-            raise damaged("has a name that leads out of the model's folder", name)
-        if not segments and not is_folder:
-            raise damaged("has a file without a name", name)
-        if len(name.encode()) > _PATH_LIMIT_BYTES or any(
-            len(part.encode()) > _SEGMENT_LIMIT_BYTES for part in segments
-        ):
-            raise damaged("has a name that is too long for a filesystem", name[:100])
-        for depth in range(1, len(segments) + 1):
-            self._claim("/".join(segments[:depth]), is_folder=is_folder or depth < len(segments))
-        return "/".join(segments)
-
-    def _claim(self, path: str, *, is_folder: bool) -> None:
-        folded = unicodedata.normalize("NFC", path).casefold()
-        if folded not in self._seen:
-            self._seen[folded] = (path, is_folder)
-            return
-        other, other_is_folder = self._seen[folded]
-        if other != path:
-            raise damaged(f"has {other!r} and {path!r}, which some disks take for one", path)
-        if not (is_folder and other_is_folder):
-            raise damaged("has two members of one name", path)
 
 
 def damaged(what: str, member: str = "") -> FormatError:

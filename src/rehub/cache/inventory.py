@@ -43,8 +43,8 @@ class Entry:
 
     Attributes:
         handle: The URL by which it was fetched; its folder where nothing tells the URL.
-        origin: Who fetched it. Unknown is a folder of a model beside which there is no record: a cleaner took that, or
-            somebody put the folder there. It is never used.
+        origin: Who fetched it. Unknown is a folder of a model beside which there is neither record nor manifest: a
+            cleaner took that, or somebody put the folder there. It is never used.
         folder: Its folder, existing or not.
         leaf: The folder relative to the cache folder; None for a model that tensorflow_hub left.
         record: What was noted when it was fetched; None if that is lost, or was never noted.
@@ -129,14 +129,19 @@ def _walk(
     children = _children(root / folder)
     names = {child.name for child in children}
     if folder.parts and names & _MODEL_NAMES:
-        entries.append(_without_record(root, folder, "unknown", "no record tells what it is"))
+        origin: Origin = "rehub" if (root / layout.manifest(folder)).is_file() else "unknown"
+        entries.append(_without_record(root, folder, origin, "no record tells what it is"))
         return
     recorded = {name.removesuffix(layout.RECORD_SUFFIX) for name in names if name.endswith(layout.RECORD_SUFFIX)}
     for child in children:
         if child.name == layout.POINTER_NAME:
             pointers[folder] = _pointer(child)
-        elif child.name.endswith(layout.RECORD_SUFFIX):
-            entries.append(_recorded(root, folder / child.name.removesuffix(layout.RECORD_SUFFIX)))
+        elif (leaf := layout.recorded(folder / child.name)) is not None:
+            entries.append(_recorded(root, leaf))
+        elif child.name.endswith(layout.MANIFEST_SUFFIX):
+            name = child.name.removesuffix(layout.MANIFEST_SUFFIX)
+            if not names & {name, name + layout.RECORD_SUFFIX}:
+                entries.append(_without_record(root, folder / name, "rehub", "only its manifest is left"))
         elif (
             child.name not in recorded and child.is_dir() and not child.is_symlink() and not _is_special(folder, child)
         ):

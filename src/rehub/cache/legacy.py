@@ -15,7 +15,7 @@ from pathlib import Path
 from rehub.errors import FormatError
 
 _NAME = re.compile(r"[0-9a-f]{40}")
-_DESCRIPTOR_SUFFIX = ".descriptor.txt"
+DESCRIPTOR_SUFFIX = ".descriptor.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ def find(handles: tuple[str, ...], root: Path, *, must_own: bool) -> LegacyEntry
             model is a program.
     """
     for handle in dict.fromkeys(handles):
-        folder = root / _digest(handle)
+        folder = root / folder_name(handle)
         try:
             time_s = descriptor(folder).stat().st_mtime
             if must_own and not _is_ours(folder):
@@ -75,7 +75,7 @@ def every(root: Path, *, must_own: bool) -> Iterator[tuple[str, LegacyEntry]]:
         except OSError:
             continue
         handle = text.partition("\n")[0].removeprefix("Module:").strip()
-        yield handle if _digest(handle) == folder.name else "", LegacyEntry(folder, time_s)
+        yield handle if folder_name(handle) == folder.name else "", LegacyEntry(folder, time_s)
 
 
 def is_name(name: str) -> bool:
@@ -85,10 +85,11 @@ def is_name(name: str) -> bool:
 
 def descriptor(folder: Path) -> Path:
     """Returns the file beside a model that says what the model is."""
-    return folder.with_name(f"{folder.name}{_DESCRIPTOR_SUFFIX}")
+    return folder.with_name(f"{folder.name}{DESCRIPTOR_SUFFIX}")
 
 
-def _digest(handle: str) -> str:
+def folder_name(handle: str) -> str:
+    """Returns the name of the folder of a model, by the handle as it was written."""
     return hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
 
 

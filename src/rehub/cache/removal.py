@@ -1,25 +1,26 @@
 """Removing from a cache: models, notes that lead nowhere, and what killed downloads left.
 
 A model goes by one rename, so that others find it whole or not at all; who has its files open keeps them (not on
-Windows, where it then stays). Deleting comes after, and `sweep` ends it when this process is killed meanwhile.
+Windows, where it then stays). Its record goes last: when this process is killed before, the model is still listed, and
+removing it again ends what was begun.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from rehub.cache import layout, legacy
+from rehub.cache.failures import write_error
 from rehub.cache.inventory import Entry, Leftover
-from rehub.cache.lock import hold
-from rehub.cache.store import Store, write_error
+from rehub.cache.lock import claim, hold
+from rehub.cache.store import Store
 from rehub.errors import CacheError, HubError, LockTimeout
 from rehub.formats.record import Latest
 
-_NOTE_AGE_S = 60.0
+_TRASH_SUFFIX = ".removed"
 
 
 def remove(store: Store, entry: Entry) -> None:
@@ -33,14 +34,11 @@ def remove(store: Store, entry: Entry) -> None:
         return
     try:
         # In the order in which a download of the newest version takes them.
-        with (
-            store.lock(entry.leaf.parent),
-            store.lock(entry.leaf),
-            store.staging(entry.leaf) as staging,
-            _translated(store.root),
-        ):
-            if entry.folder.is_dir():
-                entry.folder.rename(staging / "removed")
+        with store.lock(entry.leaf.parent), store.lock(entry.leaf), _translated(store.root):
+            with store.staging(entry.leaf) as staging:
+                if entry.folder.is_dir():
+                    entry.folder.rename(staging / "removed")
+            (store.root / layout.manifest(entry.leaf)).unlink(missing_ok=True)
             (store.root / layout.record(entry.leaf)).unlink(missing_ok=True)
     except LockTimeout as error:
         raise CacheError(
@@ -82,27 +80,26 @@ def sweep(root: Path, leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:
 
 def _swept(root: Path, path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError, LockTimeout), _translated(root):
-        # Records are written without a lock of their own, but at once.
-        if path.is_file() and time.time() - path.stat().st_mtime < _NOTE_AGE_S:
-            return False
-        key = path.name.partition(".")[0]
-        (root / layout.LOCKS).mkdir(exist_ok=True)
-        with hold(root / layout.LOCKS / f"{key}.lock", 0) as locked:
-            if not locked:
+        lock = root / layout.LOCKS / f"{path.name.partition('.')[0]}.lock"
+        lock.parent.mkdir(exist_ok=True)
+        with hold(lock, 0) as locked, claim(path) as is_free:
+            if not locked or is_free is False:
                 return False
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+            lock.unlink(missing_ok=True)
             return True
     return False
 
 
 def _remove_legacy(folder: Path) -> None:
     with _translated(folder.parent):
-        gone = folder.with_name(f"{folder.name}.removed")
-        if gone.is_dir():
-            shutil.rmtree(gone)
+        for trash in folder.parent.glob(f"*{_TRASH_SUFFIX}"):
+            if legacy.is_name(trash.stem):  # of a process that was killed
+                shutil.rmtree(trash, ignore_errors=True)
+        gone = folder.with_name(f"{folder.name}{_TRASH_SUFFIX}")
         folder.rename(gone)
         legacy.descriptor(folder).unlink(missing_ok=True)
         shutil.rmtree(gone)

@@ -6,19 +6,20 @@ import contextlib
 import errno
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from rehub.archive.disk import sync_folder
 from rehub.archive.fingerprint import sha256_of
 from rehub.cache import layout
-from rehub.cache.lock import hold
-from rehub.errors import CacheError, HubError
+from rehub.cache.failures import gone, is_gone, write_error
+from rehub.cache.lock import claim, hold
+from rehub.errors import ChecksumError, FormatError, HubError, TransferError
 from rehub.formats.record import Latest, Record, read_latest, read_record, write_latest, write_record
 
+_is_file = stat.S_ISREG
 _EXISTS = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_KEPT = "blocks-"  # begins what is kept of a download that can go on
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         self.root = root
         self._root = str(root)
         self._lock_timeout_s = lock_timeout_s
+        self._held: set[str] = set()
 
     def path(self, leaf: PurePosixPath) -> str:
         """Returns the folder of a model, whether it is there or not."""
@@ -52,7 +54,8 @@ class Store:
         folder = self.path(leaf)
         try:
             for name, (size_bytes, _) in record.files.items():
-                if os.stat(f"{folder}/{name}").st_size != size_bytes:  # noqa: PTH116 - on the way of every hit
+                found = os.stat(f"{folder}/{name}")  # noqa: PTH116 - on the way of every hit
+                if found.st_size != size_bytes or not _is_file(found.st_mode):
                     return None
         except (OSError, ValueError):
             return None
@@ -73,14 +76,30 @@ class Store:
             CacheError: If the cache folder cannot be written.
         """
         with self._translated():
-            self._write(layout.pointer(folder), write_latest(latest))
+            self._write(layout.pointer(folder), write_latest(latest), layout.key(folder))
+
+    def forget_lost(self, folder: PurePosixPath, location: str) -> None:
+        """Removes the note of what an unversioned handle stands for if that is not whole.
+
+        When it is healed it would make a hit of the handle before the work on it is done.
+
+        Raises:
+            CacheError: If the cache folder cannot be written.
+        """
+        latest = self.latest(folder, location)
+        if latest is not None and self.find(PurePosixPath(latest.leaf), latest.leaf_location) is None:
+            with self._translated():
+                Path(self.path(layout.pointer(folder))).unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def lock(self, path: PurePosixPath) -> Iterator[None]:
+    def lock(self, path: PurePosixPath, is_done: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Keeps others from making the same model, and removes what a killed process left of it.
+
+        What `resumable` can go on with stays.
 
         Args:
             path: Names what is made: the folder of a model, or of all versions of it.
+            is_done: Whether somebody else has made it meanwhile; then there is no waiting, and nobody is kept from it.
 
         Raises:
             CacheError: If the cache folder cannot be written.
@@ -90,16 +109,23 @@ class Store:
         with contextlib.ExitStack() as stack:
             with self._translated():
                 for name in (layout.STAGING, layout.LOCKS):
-                    (self.root / name).mkdir(parents=True, exist_ok=True)
+                    _make(self.root / name)
                 lock = self.root / layout.LOCKS / f"{key}.lock"
-                if stack.enter_context(hold(lock, self._lock_timeout_s)):
+                _clear(lock)
+                if stack.enter_context(hold(lock, self._lock_timeout_s, is_done)):
+                    self._held.add(key)
+                    stack.callback(self._held.discard, key)
                     for leftover in (self.root / layout.STAGING).glob(f"{key}.*"):
-                        _remove(leftover)
+                        if not leftover.name.startswith(f"{key}.{_KEPT}"):
+                            _remove_free(leftover)
+                stack.callback(self._remove_useless, lock, path)
             yield
 
     @contextlib.contextmanager
     def staging(self, path: PurePosixPath) -> Iterator[Path]:
         """Gives an empty folder on the disk of the cache, and removes it with all that is still in it.
+
+        What was kept for `resumable` goes, too.
 
         Args:
             path: The one that is locked.
@@ -107,52 +133,143 @@ class Store:
         Raises:
             CacheError: If the cache folder cannot be written.
         """
-        outer = self.root / layout.STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
-        try:
+        outer = self.root / layout.STAGING / f"{layout.key(path)}.{_unique()}"
+        with contextlib.ExitStack() as stack:
+            stack.callback(_remove, outer)
             with self._translated():
-                (outer / "model").mkdir(parents=True)
+                self._remove_kept(layout.key(path), but="")
+                _make(outer / "model")
+                stack.enter_context(claim(outer))
             yield outer / "model"
-        finally:
-            _remove(outer)
 
-    def install(self, folder: Path, leaf: PurePosixPath, record: Record) -> str:
-        """Moves a whole model from its staging folder to its place, and returns that.
+    @contextlib.contextmanager
+    def resumable(self, path: PurePosixPath, digest: str) -> Iterator[Path]:
+        """Gives the folder in which the same content was begun before, else an empty one, on the disk of the cache.
 
-        A model that is there already is healed: its good files stay, under whoever reads them.
+        The folder is kept when the process is killed or interrupted and when the network fails, so that the next
+        download of this content goes on in it. Otherwise it is removed with all that is still in it.
+
+        Args:
+            path: The one that is locked.
+            digest: Names the content, in hexadecimal digits.
 
         Raises:
+            CacheError: If the cache folder cannot be written.
+        """
+        key = layout.key(path)
+        is_kept = False
+        with contextlib.ExitStack() as stack:
+            with self._translated():
+                outer = self._begun(stack, key, digest)
+            try:
+                with self._translated():
+                    self._remove_kept(key, but=outer.name)
+                    # Not the outer one too: in what came back after it was taken others may work.
+                    (outer / "model").mkdir(exist_ok=True)
+                yield outer / "model"
+            except BaseException as error:
+                is_broken = isinstance(error, TransferError) and not isinstance(error, ChecksumError)
+                is_kept = key in self._held and (is_broken or is_gone(error) or not isinstance(error, Exception))
+                raise
+            finally:
+                if not is_kept:
+                    _remove(outer)
+
+    def _begun(self, stack: contextlib.ExitStack, key: str, digest: str) -> Path:
+        """Returns a folder in which a content was begun and that nobody else uses, or a new one."""
+        prefix = f"{key}.{_KEPT}{digest[:32]}."
+        if key in self._held:
+            for begun in sorted((self.root / layout.STAGING).glob(f"{prefix}*")):
+                if stack.enter_context(claim(begun)) is not False:
+                    return begun
+        new = self.root / layout.STAGING / f"{prefix if key in self._held else f'{key}.'}{_unique()}"
+        _make(new)
+        stack.enter_context(claim(new))
+        return new
+
+    def _remove_kept(self, key: str, *, but: str) -> None:
+        if key in self._held:
+            for folder in (self.root / layout.STAGING).glob(f"{key}.{_KEPT}*"):
+                if folder.name != but:
+                    _remove_free(folder)
+
+    def _remove_useless(self, lock: Path, path: PurePosixPath) -> None:
+        """Removes the file of a lock that is held, unless it belongs to a model or to a note of a newest version."""
+        if not any(os.path.lexists(self.path(note(path))) for note in (layout.record, layout.pointer)):
+            _remove(lock)
+
+    def install(self, folder: Path, leaf: PurePosixPath, record: Record, manifest: bytes | None = None) -> str:
+        """Moves a whole model from its staging folder to its place, and returns that.
+
+        A model that is there already is healed: its good files stay, under whoever reads them. The staging folder goes.
+
+        Args:
+            folder: The staging folder.
+            leaf: The place.
+            record: What the model is.
+            manifest: The manifest by which it was fetched, if it was.
+
+        Raises:
+            FormatError: If it has a file that the cache could take for a note of its own.
             CacheError: If the cache folder cannot be written, or is full.
         """
+        from rehub.archive.disk import sync_folder  # with threads, which a hit does not need
+
+        check_names(record)
         target = Path(self.path(leaf))
+        key = folder.parent.name.partition(".")[0]  # of the lock that is held
+        is_moved = False
         with self._translated():
+            # First, so that the blocks are found when this process is killed before the model has its record.
+            if manifest is None:
+                _remove(Path(self.path(layout.manifest(leaf))))
+            else:
+                self._write(layout.manifest(leaf), manifest, key)
             if not target.is_dir():
                 target.unlink(missing_ok=True)
                 try:
                     _move(folder, target)
+                    is_moved = True
                 except OSError as error:
                     if error.errno not in _EXISTS:
                         raise
-            if folder.is_dir():
+            if not is_moved:
+                if self.find(leaf, record.location) is None:
+                    # The last file that is healed would make a hit of it, after which nobody clears anything away.
+                    _remove(Path(self.path(layout.record(leaf))))
                 _heal(target, folder, record)
             sync_folder(target.parent)
-            self._write(layout.record(leaf), write_record(record))
+            # A process that is killed after the last step leaves nothing that only a lock would clear away.
+            _remove(folder.parent)
+            self._write(layout.record(leaf), write_record(record), key)
+        if self.find(leaf, record.location) is None:
+            raise gone(target, self.root)
         return str(target)
 
     def _read(self, path: PurePosixPath) -> bytes:
         with open(self.path(path), "rb") as file:  # noqa: PTH123 - on the way of every hit
             return file.read()
 
-    def _write(self, path: PurePosixPath, data: bytes) -> None:
+    def _write(self, path: PurePosixPath, data: bytes, key: str) -> None:
+        """Writes a file at once; what is left when this process is killed goes with the next lock of that key."""
         target = Path(self.path(path))
-        new = self.root / layout.STAGING / f"{layout.key(path)}.{uuid.uuid4().hex}"
-        try:
-            with new.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _move(new, target)
-        finally:
-            new.unlink(missing_ok=True)
+        new = self.root / layout.STAGING / f"{key}.{_unique()}"
+        for last in (False, True):
+            try:
+                _make(new.parent)
+                with new.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _clear(target)
+                _move(new, target)
+            except FileNotFoundError:
+                if last:
+                    raise
+            else:
+                return
+            finally:
+                new.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -164,33 +281,44 @@ class Store:
             raise write_error(error, self.root) from error
 
 
-def write_error(error: OSError, root: Path, needed_bytes: int | None = None) -> CacheError:
-    """Makes the error for a cache folder that cannot be written, or is full.
+def _unique() -> str:
+    return os.urandom(16).hex()
 
-    Args:
-        error: What the system said.
-        root: The cache folder.
-        needed_bytes: What would have to fit at least, if that is known.
+
+def check_names(record: Record) -> None:
+    """Refuses a model with a file that the cache could take for a note of its own.
+
+    Raises:
+        FormatError: It names the file.
     """
-    if error.errno in _FULL:
-        needed = f"; the model needs at least {needed_bytes} bytes" if needed_bytes else ""
-        return CacheError(
-            f"no space is left for the cache folder {root}{needed}.",
-            hint="Make space, or set TFHUB_CACHE_DIR to a folder on another disk.",
-            path=str(root),
-        )
-    return CacheError(
-        f"the cache folder {root} cannot be written: {error.strerror or error} ({error.filename or root}).",
-        hint="Set TFHUB_CACHE_DIR to a folder that you may write.",
-        path=str(root),
-    )
+    from rehub.file_names import is_note  # as a hit need not
+
+    for name in record.files:
+        if is_note(name):
+            raise FormatError(
+                f"{record.location} has a file {name!r}, a name that the cache keeps for itself.",
+                hint="Tell the publisher.",
+                member=name,
+            )
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it; somebody may be deleting them at this moment."""
+    for last in (False, False, True):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, FileExistsError):  # it was there, and a moment later it was not
+            if last:
+                raise
+        else:
+            return
 
 
 def _move(source: Path, target: Path) -> None:
     """Renames; whoever removes the last model of a folder removes the folder too, perhaps at this moment."""
     for last in (False, False, True):
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make(target.parent)
             source.replace(target)
         except FileNotFoundError:
             if last:
@@ -200,6 +328,8 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _heal(target: Path, folder: Path, record: Record) -> None:
+    from rehub.archive.disk import sync_folder
+
     for name, fact in record.files.items():
         place = target / name
         try:
@@ -219,9 +349,23 @@ def _heal(target: Path, folder: Path, record: Record) -> None:
         sync_folder(place.parent)
 
 
-def _remove(path: Path) -> None:
+def _clear(path: Path) -> None:
+    """Removes the folder that somebody put where a file belongs."""
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
+        _remove(path)
+
+
+def _remove_free(path: Path) -> None:
+    """Removes what a killed process left, unless somebody works in it who lost his lock."""
+    with claim(path) as is_free:
+        if is_free is not False:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file or a folder, as far as that may be done."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()

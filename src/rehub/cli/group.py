@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 
 import click
 
@@ -17,7 +18,8 @@ class LazyGroup(click.Group):
     """A group of the commands of a package, one module for each.
 
     Attributes:
-        package: Where the modules are; each has its `click.Command` by the name ``command``.
+        package: Where the modules are; each has its `click.Command` by the name ``command``. That of a command whose
+            name is a word of Python, such as ``import``, ends in ``_``.
         names: Of the modules and commands, in the order of ``--help``.
     """
 
@@ -32,7 +34,7 @@ class LazyGroup(click.Group):
         """Returns the command of a name, None if there is none."""
         if cmd_name not in self.names:
             return None
-        module = cmd_name.replace("-", "_")
+        module = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
         command: click.Command = importlib.import_module(f"{self.package}.{module}").command
         return command
 

@@ -27,6 +27,7 @@ _COMMANDS = (
     "resolve",
     "download",
     "cache",
+    "lock",
     "compare",
     "convert",
     "publish",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rehub import configuration
 from rehub.cli import output
 from rehub.cli.completion import cached_handles
 from rehub.cli.group import examples
@@ -25,8 +26,9 @@ def command(handles: tuple[str, ...], as_json: bool) -> None:
     """
     from rehub.resolvers.chain import resolve
 
-    if as_json:
-        output.write_json([{"handle": handle, "path": resolve(handle)} for handle in handles])
-        return
-    for handle in handles:
-        output.write(resolve(handle))
+    with configuration.settings(readonly_cache="error"):  # a folder that goes with this process is of no use
+        if as_json:
+            output.write_json([{"handle": handle, "path": resolve(handle)} for handle in handles])
+            return
+        for handle in handles:
+            output.write(resolve(handle))

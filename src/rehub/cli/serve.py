@@ -49,6 +49,11 @@ def command(folder: Path, host: str, port: int, uncompressed_base: str | None, w
             output.tell(f"  Not served: the model in {folder / stray}, whose place is not PUBLISHER/MODEL/NUMBER")
         if len(strays) > _LISTED:
             output.tell(f"  and {len(strays) - _LISTED} more that are not served")
+        flaws = catalogue.flaws()
+        for place, why in flaws[:_LISTED]:
+            output.tell(f"  Not served: {place}: {why}")
+        if len(flaws) > _LISTED:
+            output.tell(f"  and {len(flaws) - _LISTED} more whose files no client would take")
         if not models:
             output.tell("  No models yet: put them into PUBLISHER/MODEL/VERSION/.")
 

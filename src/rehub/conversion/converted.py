@@ -79,5 +79,5 @@ def check_dense(entry: EntryPoint, does: str, specs: Mapping[str, Any]) -> None:
         what = ", ".join(f"{name}: {reusable.describe_spec(spec)}" for name, spec in specs.items())
         raise ConversionError(
             f"{entry} {does} that only TensorFlow has: {what}.",
-            hint="Choose a signature of plain tensors with signature=.",
+            hint="Choose a signature of plain tensors.",
         )

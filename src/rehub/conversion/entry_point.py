@@ -77,7 +77,7 @@ def choose(obj: Any, signature: str | None, handle: str) -> EntryPoint:
             f"'{handle}' has no signature {signature!r}."
             if signature is not None
             else f"'{handle}' cannot be called as it is, and no signature was chosen.",
-            hint=f"Choose one with signature=: {', '.join(sorted(signatures)) or 'it has none'}.",
+            hint=f"Name the signature to convert: {', '.join(sorted(signatures)) or 'it has none'}.",
             handle=handle,
             available=tuple(sorted(signatures)),
         )
@@ -148,7 +148,7 @@ def _trace(obj: Any, training: bool, handle: str) -> tuple[Any, dict[str, Any]]:
             f"'{handle}' can be called only with more than its inputs: {', '.join(sorted(refused))}."
             if refused
             else f"'{handle}' has no function to convert: it can be called, but was not traced with any inputs.",
-            hint="Choose a signature with signature=, or export the model again with one.",
+            hint="Name the signature to convert, or export the model again with one.",
         )
     return max(found, key=lambda each: _generality(each[0]))
 

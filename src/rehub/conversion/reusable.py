@@ -41,7 +41,7 @@ def convert(handle: str, info: ModelInfo, folder: Path, tags: Collection[str] | 
         available = tuple(sorted(lifted.named))
         raise SignatureError(
             f"'{handle}' has {len(available)} signatures, and none of them is the default.",
-            hint=f"Choose the one that becomes the call with signature=: {', '.join(available) or 'it has none'}.",
+            hint=f"Name the signature that becomes the call: {', '.join(available) or 'it has none'}.",
             handle=handle,
             available=available,
         )

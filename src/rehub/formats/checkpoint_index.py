@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
 from rehub.formats import dtype, schema
+from rehub.formats.whole_file import read_bytes
 
 _FOOTER_BYTES = 48
 _MAGIC = 0xDB4775248B80FB57
@@ -89,7 +90,7 @@ def read(path: Path) -> CheckpointIndex:
         FormatError: If it cannot be read, is no checkpoint index, or is damaged.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise FormatError(
             f"'{path}' cannot be read: {error.strerror}.", hint="Check that it is a file you may read.", path=str(path)

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
 from rehub.formats import schema
+from rehub.formats.whole_file import read_bytes
 
 FILE_NAME = "keras_metadata.pb"
 
@@ -59,7 +60,7 @@ def _texts(path: Path, graph: Any) -> Iterator[tuple[int, str]]:
         if node.user_object.metadata:
             yield place, node.user_object.metadata
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import reprlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from rehub.errors import FormatError
 
 _VERSION = 1
+_TEXT_LIMIT = 16 << 10  # longer than any handle
+_CACHED_BYTES = 64 << 10  # of some 500 files
+_LATEST_S = 1e11  # in the year 5138; what is later may have no date
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Record:
         location: The canonical URL by which it was asked for.
         url: Where its bytes came from in the end.
         etag: As the server gave it; empty if it gave none.
-        archive_sha256: Of the archive.
+        archive_sha256: Of the archive, or of the manifest by which the files were fetched.
         archive_bytes: Its size.
         files: Name in the model folder, with ``/``, to its size in bytes and its sha256.
         time_s: When it was fetched, in seconds since 1970.
@@ -61,13 +65,21 @@ def write_record(record: Record) -> bytes:
     return _dump({**dataclasses.asdict(record), "files": {k: list(v) for k, v in record.files.items()}})
 
 
-@functools.lru_cache(maxsize=256)
+def brief(text: str) -> str:
+    """Returns what a server sent; nothing in place of what is longer than a record may have it."""
+    return text if len(text) <= _TEXT_LIMIT else ""
+
+
 def read_record(data: bytes) -> Record:
     """Reads a record.
 
     Raises:
         FormatError: If it is damaged, or of a newer format.
     """
+    return _cached(data) if len(data) <= _CACHED_BYTES else _read(data)
+
+
+def _read(data: bytes) -> Record:
     values = _load(data)
     try:
         files = {str(name): (_number(size), _text(sha256)) for name, (size, sha256) in values["files"].items()}
@@ -80,8 +92,11 @@ def read_record(data: bytes) -> Record:
             files,
             _time(values["time"]),
         )
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(error) from error
+
+
+_cached = functools.lru_cache(maxsize=256)(_read)
 
 
 def write_latest(latest: Latest) -> bytes:
@@ -104,7 +119,7 @@ def read_latest(data: bytes) -> Latest:
             _text(values["etag"]),
             _time(values["time"]),
         )
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(error) from error
 
 
@@ -125,18 +140,23 @@ def _load(data: bytes) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{reprlib.repr(value)} is no text")
+    if len(value) > _TEXT_LIMIT:
+        raise ValueError(f"it has a text of {len(value)} characters")
     return value
 
 
 def _number(value: object) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r} is no size")
+        raise TypeError(f"{reprlib.repr(value)} is no size")
     return value
 
 
 def _time(value: object) -> float:
-    return datetime.fromisoformat(_text(value)).timestamp()
+    seconds = datetime.fromisoformat(_text(value)).timestamp()
+    if not 0 <= seconds < _LATEST_S:
+        raise ValueError(f"{value!r} is no time of a download")
+    return seconds
 
 
 def _damaged(error: Exception) -> FormatError:

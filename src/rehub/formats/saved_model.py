@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from rehub.errors import FormatError
 from rehub.formats import dtype, schema
 from rehub.formats.structured_value import shape, type_spec
+from rehub.formats.whole_file import read_bytes
 from rehub.signature import Kind, Signature, TensorSpec
 
 FILE_NAME = "saved_model.pb"
@@ -96,7 +97,7 @@ def read(path: Path) -> SavedModel:
         FormatError: If it cannot be read, is damaged, or names assets outside its folder.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise FormatError(
             f"'{path}' cannot be read: {error.strerror}.", hint="Check that it is a file you may read.", path=str(path)

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from rehub.errors import FormatError
 from rehub.formats import saved_model, schema
+from rehub.formats.whole_file import read_bytes
 
 FILE_NAME = "tfhub_module.pb"
 IMAGE_INFO = "image_module_info"
@@ -93,7 +94,7 @@ def is_tf1_hub(folder: Path) -> bool:
     """
     path = folder / FILE_NAME
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         return False
     except OSError as error:

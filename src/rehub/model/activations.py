@@ -94,12 +94,13 @@ def entered(nodes: Iterable[Any], functions: Mapping[str, Any]) -> str:
         nodes: The nodes of the graph, before calls are replaced.
         functions: The functions that may be called, by name.
     """
-    prefix = ""
+    prefix, seen = "", set[str]()
     while True:
         active = [node for node in nodes if node.op not in _PASSIVE]
         name = active[0].attr["f"].func.name if len(active) == 1 and "f" in active[0].attr else ""
-        if name not in functions or not active[0].op.endswith("PartitionedCall"):
+        if name not in functions or name in seen or not active[0].op.endswith("PartitionedCall"):
             return prefix
+        seen.add(name)
         prefix += f"{active[0].name}/"
         nodes = functions[name].node_def
 

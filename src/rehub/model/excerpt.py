@@ -63,8 +63,8 @@ def check(graph: Any, only: str | Sequence[str], handle: str) -> tuple[str, ...]
     only = (only,) if isinstance(only, str) else tuple(only)
     if graph is None:
         raise SignatureError(
-            f"'{handle}' has no attributes to choose from with only=: it comes from TensorFlow 1.",
-            hint="Leave only= out; its signatures are in .signatures.",
+            f"'{handle}' has no attributes to choose from: it comes from TensorFlow 1.",
+            hint="Load it whole; its signatures are in .signatures.",
             handle=handle,
         )
     available = attributes(graph)
@@ -72,8 +72,8 @@ def check(graph: Any, only: str | Sequence[str], handle: str) -> tuple[str, ...]
     missing = [path for path in only if way_to(graph, path) is None]
     if missing or not only:
         raise SignatureError(
-            f"'{handle}' has no {', '.join(map(repr, missing))}." if missing else "only= names no attribute.",
-            hint=f"Choose from {', '.join(shown) or 'no attributes'}; or leave only= out.",
+            f"'{handle}' has no {', '.join(map(repr, missing))}." if missing else "The list of attributes is empty.",
+            hint=f"Choose from {', '.join(shown) or 'no attributes'}; or make no choice.",
             handle=handle,
             available=available,
         )

@@ -106,7 +106,7 @@ def _chosen(graph: saved_model.MetaGraph, only: str | Sequence[str] | None, hand
     if "__call__" not in available and not graph.signatures:
         raise SignatureError(
             f"'{handle}' has neither '__call__' nor signatures, by which models are reused.",
-            hint=f"Choose what to keep with only=; it has {', '.join(available)}.",
+            hint=f"Name the attributes that are to stay; it has {', '.join(available)}.",
             handle=handle,
             available=available,
         )

@@ -47,10 +47,9 @@ def refused(handle: Handle, response: Response, asked: str) -> HubError:
         return NotFoundError(
             message, hint=hint, handle=handle.text, url=shown(response.url), status=response.status, versions=versions
         )
-    wait_s = response.headers.get("retry-after", "")
     return TransferError(
         f"{shown(response.url)} answers with status {response.status}{said}.",
-        hint=f"Try again in {wait_s} s." if wait_s.isdigit() else "Try again later, or ask whoever runs the server.",
+        hint=_later_hint(response),
         url=shown(response.url),
         status=response.status,
         content_type=response.headers.get("content-type", ""),
@@ -130,6 +129,13 @@ def _not_found(handle: Handle, response: Response, said: str, versions: tuple[st
     if urlsplit(handle.location).scheme in ("http", "https"):
         hint += f" If another server has it, name that: REHUB_MIRRORS={origin(handle.location)}=https://OTHER-HOST"
     return f"{handle.location} {what} (status {response.status}{where}){said}.", hint
+
+
+def _later_hint(response: Response) -> str:
+    if response.status == 407:
+        return "The proxy wants a login: set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT."
+    wait_s = response.headers.get("retry-after", "")
+    return f"Try again in {wait_s} s." if wait_s.isdigit() else "Try again later, or ask whoever runs the server."
 
 
 def _listed(versions: tuple[str, ...]) -> str:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rehub.cache.store import write_error
+from rehub.cache.failures import is_gone, write_error
 from rehub.configuration import Settings
-from rehub.errors import FormatError
-from rehub.formats.record import Record
+from rehub.errors import CacheError, FormatError
+from rehub.formats.record import Record, brief
 from rehub.handle import Handle
 from rehub.resolvers import answers
 from rehub.resolvers.pin import check_pin
 from rehub.resolvers.progress import Progress
-from rehub.transport.interface import ContentLost, Response
+from rehub.transport.interface import ContentLost, Response, content_length
 from rehub.transport.redirects import shown
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ _T = TypeVar("_T")
 def restarting(work: Callable[[], _T], retries: int) -> _T:
     """Does a piece of work, and does it again from the start when a body broke that cannot be continued.
 
-    Also when a link was refused, but only once: if the fresh one is refused too, it is not for being too old.
+    Also when a link was refused, but only once: if the fresh one is refused too, it is not for being too old. And once
+    when somebody took what was being made: a cleaner comes now and then, not all the time.
 
     Raises:
         ContentLost: If that happens once more than ``retries`` times.
         LinkRefused: If that happens twice.
+        CacheError: If what is made is taken twice.
     """
+    is_taken = False
     for tries in itertools.count():
         try:
             return work()
@@ -46,6 +49,11 @@ def restarting(work: Callable[[], _T], retries: int) -> _T:
             if tries >= limit:
                 raise
             _LOG.warning("%s Trying again from the start (%d of %d).", error.message, tries + 2, limit + 1)
+        except CacheError as error:
+            if is_taken or not is_gone(error):
+                raise
+            is_taken = True
+            _LOG.warning("%s Trying again from the start, once.", error.message)
     raise AssertionError
 
 
@@ -70,11 +78,11 @@ def fetch(response: Response, handle: Handle, asked: str, folder: Path, settings
         raise answers.refused(handle, response, asked)
     unpacked = _receive(response, folder, handle.location, settings)
     check_pin(handle, unpacked.files)
-    _check_whole(handle, folder, unpacked)
+    check_whole(handle, folder, unpacked.files, settings.cache_root)
     return Record(
         location=handle.location,
-        url=shown(response.url),
-        etag=response.headers.get("etag", ""),
+        url=brief(shown(response.url)),
+        etag=brief(response.headers.get("etag", "")),
         archive_sha256=unpacked.archive_sha256,
         archive_bytes=unpacked.archive_bytes,
         files=unpacked.files,
@@ -85,8 +93,7 @@ def fetch(response: Response, handle: Handle, asked: str, folder: Path, settings
 def _receive(response: Response, folder: Path, what: str, settings: Settings) -> Unpacked:
     from rehub.archive.reading import looks_like_archive, unpack  # libraries that a hit does not need
 
-    length = response.headers.get("content-length", "")
-    total_bytes = int(length) if length.isdigit() else None
+    total_bytes = content_length(response.headers)
     with Progress(settings, what, total_bytes) as progress:
         body = _Body(response, progress)
         start = body.start()
@@ -102,13 +109,30 @@ def _receive(response: Response, folder: Path, what: str, settings: Settings) ->
             raise write_error(error, settings.cache_root, total_bytes) from error
 
 
-def _check_whole(handle: Handle, folder: Path, unpacked: Unpacked) -> None:
+def check_whole(handle: Handle, folder: Path, files: Iterable[str], root: Path) -> None:
+    """Refuses files that are no model.
+
+    Args:
+        handle: Whose files they are.
+        folder: Where they are.
+        files: Their names.
+        root: The cache folder, for messages.
+
+    Raises:
+        FormatError: If some are missing that the others name.
+        CacheError: If some are there no more.
+    """
     from rehub.model.model_info import missing_files  # as above
 
-    missing = missing_files(folder)
+    names = sorted(files)
+    try:
+        missing = missing_files(folder)
+    except FormatError:
+        _check_there(folder, names, root)
+        raise
     if not missing:
         return
-    names = sorted(unpacked.files)
+    _check_there(folder, names, root)
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     raise FormatError(
         f"the archive of {handle.location} is no whole TensorFlow model: it lacks {', '.join(missing[:_SHOWN])}; "
@@ -116,6 +140,14 @@ def _check_whole(handle: Handle, folder: Path, unpacked: Unpacked) -> None:
         hint="The model's files have to lie at the root of the archive. Tell the publisher.",
         member=missing[0],
     )
+
+
+def _check_there(folder: Path, names: Iterable[str], root: Path) -> None:
+    try:
+        for name in names:
+            (folder / name).stat()
+    except OSError as error:
+        raise write_error(error, root) from error
 
 
 class _Body:

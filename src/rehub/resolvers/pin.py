@@ -1,4 +1,4 @@
-"""Pins: the digest of a model's files that a handle may name."""
+"""Pins: the digest of a model's files that a handle or a lock file may name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_pin(handle: Handle, files: Mapping[str, tuple[int, str]]) -> None:
     if not fits_pin(handle, files):
         actual = fingerprint(files)
         raise ChecksumError(
-            f"the files of {handle.location} have sha256 {actual}, the handle says {handle.pin}.",
+            f"the files of {handle.location} have sha256 {actual}, pinned is {handle.pin}.",
             hint="The publisher replaced the model, or someone on the way did: do not use it before you know.",
             url=handle.location,
             expected=handle.pin or "",

@@ -10,8 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,12 +17,14 @@ from typing import Literal
 from rehub.archive.disk import sync_folder
 from rehub.archive.fingerprint import measure
 from rehub.cache import layout
+from rehub.cache.resolved import record_of
 from rehub.configuration import Settings
 from rehub.errors import CacheError, ChecksumError, FormatError, HandleError, HubError, TransferError, UsageError
-from rehub.formats.record import Record, read_record
 from rehub.handle import Handle, Kind, parse
 from rehub.model.model_info import missing_files
+from rehub.resolvers import draft
 from rehub.resolvers.chain import hub_resolver, resolve_with
+from rehub.resolvers.lockfile import locked
 from rehub.resolvers.pin import fits_pin
 from rehub.transport.interface import Transport
 
@@ -69,32 +69,33 @@ def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, a
     Args:
         text: A handle of a model on a server.
         folder: Where it is to be.
-        settings: Where the cache is.
+        settings: Where the cache is; one that is not on this machine is not asked.
         transport: The network.
         as_tree: Whether it is to be in ``PUBLISHER/MODEL/VERSION`` below the folder, where ``rehub serve`` finds it.
         replace: Whether a model may be replaced that is there already.
 
     Raises:
         HandleError: If it is the handle of no model on a server, or names no version and a tree needs one.
+        PolicyError: If there is a lock file, and the model is not in it.
         UsageError: If something else is there already, also beside the model that is to be replaced.
         ResolveError: If the server has no such model, or none for this user.
         TransferError: If the server gives no answer.
     """
-    handle = parse(text)
+    handle = locked(parse(text), settings)
     if handle.kind not in (Kind.HUB, Kind.ARCHIVE):
         raise HandleError(
             f"{text!r} is no URL from which a model can be downloaded.",
             hint="A folder can be copied as it is; of what gs:// holds, archives (.tar.gz) can be downloaded.",
             handle=text,
         )
-    resolver = hub_resolver(handle, settings, transport)
+    resolver = hub_resolver(handle, on_this_machine(settings), transport)
     cached = resolver.cached(handle)
     url, size_bytes = "", None
     if cached is None:
         offer = resolver.offer(handle)
         handle, url, size_bytes = offer.handle, offer.url, offer.size_bytes
         cached = resolver.cached(handle)
-    elif handle.version is None and (record := _record(cached)) is not None:
+    elif handle.version is None and (record := record_of(cached)) is not None:
         handle = dataclasses.replace(parse(record.location), pin=handle.pin)
     target = folder / _branch(handle) if as_tree else folder
     there = _whole(target)
@@ -116,38 +117,39 @@ def carry_out(plan: Plan, settings: Settings, transport: Transport) -> None:
         TransferError: If the download fails, or the folder cannot be written.
         FormatError: If what was downloaded is no whole model.
     """
-    if plan.action == "keep":
-        return
     target = plan.target.resolve()
-    with _translated(plan.target), _staging(target) as staging:
+    if plan.action == "keep":
+        draft.clear(target)
+        return
+    with translated(plan.target), draft.draft(target, settings.lock_timeout_s) as folder:
         if plan.action == "copy":
-            new = staging / "copy"
-            _copy(Path(plan.source), new, plan.handle)
+            new = folder / "copy"
+            copy_model(Path(plan.source), new, plan.handle)
         else:
             pin = parse(plan.handle).pin
             handle = plan.location + (f"#sha256={pin}" if pin else "")
-            own = dataclasses.replace(settings, cache_dir=str(staging / "cache"), load_format="COMPRESSED")
+            own = dataclasses.replace(settings, cache_dir=str(folder / "cache"), load_format="COMPRESSED")
             new = Path(resolve_with(handle, own, transport))
-        _put(new, target, staging / "old", replaces=plan.replaces)
+        there = _whole(target)
+        _check_free(target, there=there, replace=plan.replaces)
+        draft.put(new, target, folder, replaces=there)
         sync_folder(target.parent)
 
 
-def _record(folder: str) -> Record | None:
-    try:
-        return read_record(Path(folder + layout.RECORD_SUFFIX).read_bytes())
-    except (OSError, FormatError):
-        return None  # tensorflow_hub fetched it, and noted nothing
+def on_this_machine(settings: Settings) -> Settings:
+    """Returns settings with the user's own cache folder, if the one that is set is not on this machine."""
+    return dataclasses.replace(settings, cache_dir=None) if settings.remote_cache else settings
 
 
 def _branch(handle: Handle) -> Path:
-    leaf = layout.leaf(handle)
-    if handle.version is None or leaf.name != str(handle.version):
+    branch = layout.branch(handle)
+    if branch is None or branch.name != str(handle.version):
         raise HandleError(
             f"{handle.text!r} does not say which publisher, model and version it is.",
             hint="Name a version, as in https://HOST/PUBLISHER/MODEL/1, or download it alone, without --tree.",
             handle=handle.text,
         )
-    return Path(*leaf.parts[1:])
+    return Path(branch)
 
 
 def _whole(folder: Path) -> bool:
@@ -170,7 +172,7 @@ def _check_free(target: Path, *, there: bool, replace: bool) -> None:
                 hint="Choose another folder, or replace the model with --force.",
             )
         _check_replaceable(target)
-    elif os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+    elif os.path.lexists(target) and not (target.is_dir() and not draft.others(target)):
         raise UsageError(
             f"'{target}' is no empty folder.", hint="Choose one that is empty, or one that does not exist."
         )
@@ -178,7 +180,7 @@ def _check_free(target: Path, *, there: bool, replace: bool) -> None:
 
 def _check_replaceable(target: Path) -> None:
     """Refuses to replace a folder in which somebody keeps more than a model, such as a project."""
-    others = sorted(child.name + "/" * child.is_dir() for child in target.iterdir() if child.name not in _EXPORTED)
+    others = sorted(child.name + "/" * child.is_dir() for child in draft.others(target) if child.name not in _EXPORTED)
     if others:
         more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
         raise UsageError(
@@ -191,8 +193,14 @@ def _size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _copy(source: Path, target: Path, handle: str) -> None:
-    record = _record(str(source))
+def copy_model(source: Path, target: Path, handle: str) -> None:
+    """Copies the files of a cached model.
+
+    Raises:
+        ChecksumError: If one is not what was fetched.
+        OSError: If one cannot be read or written.
+    """
+    record = record_of(str(source))
     files = measure(source) if record is None else record.files
     for name, (_, expected) in files.items():
         actual = _copy_file(source / name, target / name)
@@ -219,53 +227,9 @@ def _copy_file(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _put(new: Path, target: Path, old: Path, *, replaces: bool) -> None:
-    if target.is_dir() and not replaces:
-        _fill(target, new)
-        return
-    if replaces:
-        _check_replaceable(target)
-        target.rename(old)
-    try:
-        new.rename(target)
-    except BaseException:
-        if replaces:
-            old.rename(target)
-        raise
-
-
-def _fill(target: Path, new: Path) -> None:
-    """Moves a model into an empty folder, which may be a mount point or somebody's current folder."""
-    moved = []
-    try:
-        # A folder is a model as soon as this file is there.
-        for child in sorted(new.iterdir(), key=lambda path: path.name.startswith("saved_model.pb")):
-            moved.append(target / child.name)
-            child.rename(moved[-1])
-    except BaseException:
-        for path in moved:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        raise
-
-
 @contextlib.contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """Gives a folder on the disk of the target; it goes in the end, and folders above that nothing came into, too."""
-    made = [folder for folder in target.parents if not folder.exists()]
-    name = f".rehub-{uuid.uuid4().hex[:12]}"
-    staging = target / name if target.is_dir() and not any(target.iterdir()) else target.with_name(name)
-    try:
-        staging.mkdir(parents=True)
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-@contextlib.contextmanager
-def _translated(target: Path) -> Iterator[None]:
+def translated(target: Path) -> Iterator[None]:
+    """Makes errors of the disk those of a folder that the user named, and not of the cache."""
     try:
         yield
     except CacheError as error:

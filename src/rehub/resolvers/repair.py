@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rehub import configuration
 from rehub.archive.fingerprint import fingerprint
 from rehub.cache.inventory import Damage, Entry
 from rehub.errors import CacheError
@@ -32,4 +33,5 @@ def repair(entry: Entry, damages: Iterable[Damage]) -> None:
     for damage in damages:
         # A file of the right size and wrong content would pass for a good one.
         (entry.folder / damage.file).unlink(missing_ok=True)
-    resolve(f"{entry.record.location}#sha256={fingerprint(entry.record.files)}")
+    with configuration.settings(lockfile=None):  # it becomes what it was, wanted or not
+        resolve(f"{entry.record.location}#sha256={fingerprint(entry.record.files)}")

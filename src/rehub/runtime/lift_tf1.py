@@ -92,7 +92,7 @@ def _choose_tags(graphs: Collection[frozenset[str]], tags: Collection[str] | Non
     available = tuple(str(sorted(each)) for each in graphs)
     raise SignatureError(
         f"There is no graph with the tags {sorted(tags)}." if tags is not None else "There are several graphs.",
-        hint=f"Choose one with tags=: {', '.join(available)}.",
+        hint=f"Choose one by its tags: {', '.join(available)}.",
         available=available,
     )
 

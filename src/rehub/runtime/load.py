@@ -19,10 +19,10 @@ from rehub.errors import DependencyError, FormatError, HandleError, HubError, Po
 from rehub.formats import saved_model
 from rehub.formats.saved_model import MetaGraph
 from rehub.model import excerpt, lookalike, model_info
-from rehub.resolvers.chain import lasting, resolve
+from rehub.resolvers.chain import Network, lasting, resolve, resolve_with
 from rehub.runtime import memo, policy, reusable, slim, tf_private
 from rehub.runtime.missing_ops import load_with_ops
-from rehub.runtime.tf_version import import_tensorflow
+from rehub.runtime.tf_version import ImportAside, can_be_imported, import_tensorflow
 
 _MODEL_FILES = (saved_model.FILE_NAME, saved_model.TEXT_FILE_NAME)
 _TF1_HUB_FILE = "tfhub_module.pb"
@@ -211,8 +211,7 @@ def _find(handle: Any, tags: Sequence[str] | None, *, lifts: bool = False) -> _G
             handle=handle,
         )
     handle = os.fspath(handle)
-    tf = import_tensorflow()
-    path = resolve(handle)
+    path, tf = _resolve(handle)
     try:
         is_model = any(tf.io.gfile.exists(os.path.join(path, name)) for name in _MODEL_FILES)  # noqa: PTH118 - gs://
     except tf.errors.UnimplementedError as error:
@@ -243,6 +242,16 @@ def _find(handle: Any, tags: Sequence[str] | None, *, lifts: bool = False) -> _G
         policy.enforce(handle, [graph for graph in graphs if tags is None or graph.tags == frozenset(tags)])
     has_parts = len(graphs) == 1 and not is_tf1
     return _Graph(handle, path, tags, is_tf1_hub, is_tf1, graphs[0].message if has_parts else None)
+
+
+def _resolve(handle: str) -> tuple[str, Any]:
+    """Resolves a handle; also returns TensorFlow, which is imported while a model is downloaded."""
+    if not can_be_imported():
+        tf = import_tensorflow()  # or an error, before anything is downloaded
+        return resolve(handle), tf
+    aside, settings = ImportAside(), configuration.current()
+    path = resolve_with(handle, settings, Network(settings, aside.begin))
+    return path, aside.end()
 
 
 def _load_or_recall(graph: _Graph, options: Any, only: Sequence[str] | None) -> Any:
@@ -336,7 +345,7 @@ def _check_tags(handle: str, graphs: Sequence[MetaGraph], tags: Sequence[str] | 
     listing = ", ".join(str(sorted(tag_set)) for tag_set in available)
     raise SignatureError(
         problem,
-        hint=f"Choose one with tags=: {listing}.",
+        hint=f"Choose one by its tags: {listing}.",
         handle=handle,
         available=tuple(str(sorted(tag_set)) for tag_set in available),
     )

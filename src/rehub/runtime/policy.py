@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote
 
 from rehub import configuration
 from rehub.errors import PolicyError
 from rehub.formats.saved_model import MetaGraph
+from rehub.handle import Kind, parse
 from rehub.model.op_policy import Finding, findings
 from rehub.model.program import Program
 
 _SHOWN = 5
+_SEPARATOR = re.compile(r"[/\\]")
+_DOTS = re.compile(r"[/\\]\.\.?([/\\?]|$)")  # with which a URL leads elsewhere than it begins
 
 
 class PolicyWarning(UserWarning):
@@ -20,29 +26,47 @@ class PolicyWarning(UserWarning):
 
 
 def enforce(handle: str, graphs: Iterable[MetaGraph]) -> None:
-    """Applies the setting ``op_policy`` to graphs before they are loaded.
+    """Applies the settings ``op_policy`` and ``op_policy_allow`` to graphs before they are loaded.
 
     Args:
-        handle: The model's name for the reader.
+        handle: The model's, or its folder.
         graphs: Those that are to be loaded.
 
     Raises:
         PolicyError: If it holds such ops, and the setting is ``refuse``.
     """
-    policy = configuration.current().op_policy
-    if policy == "allow":
+    settings = configuration.current()
+    policy, allowed = settings.op_policy, settings.op_policy_allow
+    if policy == "allow" or any(_covers(each, handle) for each in allowed):
         return
-    found = [finding for graph in graphs for finding in findings(Program(graph.message))]
+    found = [finding for graph in graphs for finding in findings(Program(graph.message)) if finding.op not in allowed]
     if not found:
         return
     message = f"The model '{handle}' reaches out of itself when it runs: {_listed(found)}."
     if policy == "refuse":
-        raise PolicyError(message, hint="If you trust its source, load it with the setting op_policy='warn'.")
+        raise PolicyError(
+            message,
+            hint="If you trust its source, name that, or the ops, in REHUB_OP_POLICY_ALLOW; or load it with the "
+            "setting op_policy='warn'.",
+        )
     warnings.warn(
-        f"{message} Run it only if you trust its source; REHUB_OP_POLICY=allow silences this, refuse forbids it.",
+        f"{message} Run it only if you trust its source: then name that, or the ops, in REHUB_OP_POLICY_ALLOW. "
+        "REHUB_OP_POLICY=refuse forbids such models.",
         PolicyWarning,
         stacklevel=_level_of_caller(),
     )
+
+
+def _covers(allowed: str, text: str) -> bool:
+    """Whether a model is below a URL or folder that may hold such models."""
+    handle = parse(text)
+    if "://" in allowed:
+        start, location = parse(allowed).location.rstrip("/"), handle.location
+        is_below = location.startswith(start) and location[len(start) :][:1] in ("", "/", "?")
+        return is_below and not _DOTS.search(unquote(location))
+    if handle.kind is not Kind.PATH or not _SEPARATOR.search(allowed):
+        return False
+    return Path(handle.location).resolve().is_relative_to(Path(allowed).expanduser().resolve())
 
 
 def _level_of_caller() -> int:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehub.archive.new_folder import new_folder
+from rehub.archive.new_folder import check_members, new_folder
 from rehub.errors import NotFoundError, PublishError
 from rehub.handle import Kind, parse
 from rehub.runtime.tf_version import import_tensorflow
@@ -43,7 +43,7 @@ def new_place(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Makes a folder, here or remote, when all is in it; see `rehub.archive.new_folder.new_folder`.
 
     Raises:
-        PublishError: If it exists already, or cannot be written.
+        PublishError: If it exists already, cannot be written, or has a name that clients refuse.
     """
     target = os.fspath(path)
     if parse(target).kind is not Kind.REMOTE:
@@ -55,6 +55,7 @@ def new_place(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise PublishError(f"'{target}' exists, and is not an empty folder.", hint="Choose another path.")
     with tempfile.TemporaryDirectory(prefix="rehub-") as scratch:
         yield Path(scratch)
+        check_members(Path(scratch), target)
         try:
             for file in sorted(Path(scratch).rglob("*")):
                 remote = posixpath.join(target, file.relative_to(scratch).as_posix())

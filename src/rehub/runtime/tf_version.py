@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import sys
+import threading
 from typing import Any
 
 from rehub.errors import DependencyError
@@ -40,6 +43,48 @@ def import_tensorflow() -> Any:
             required=required,
         )
     return tf
+
+
+class ImportAside:
+    """An import of TensorFlow that can go on while something else is waited for.
+
+    Whoever is interrupted meanwhile need not wait for it. Only the process does at its end: it would crash in the
+    middle of that import.
+    """
+
+    def __init__(self) -> None:
+        # Not one of a pool, which is left waiting for work, and never ends, when an interrupt comes as it starts.
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def begin(self) -> None:
+        """Begins, on a thread of its own, if that was not done yet."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._import, name="rehub-import")
+            self._thread.start()
+
+    def end(self) -> Any:
+        """Returns TensorFlow, imported here if that was not begun.
+
+        Raises:
+            DependencyError: As of `import_tensorflow`.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return import_tensorflow()
+
+    def _import(self) -> None:
+        try:
+            import_tensorflow()
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._error = error
+
+
+def can_be_imported() -> bool:
+    """Whether TensorFlow is installed, and not imported yet, so that an import may take its time."""
+    return "tensorflow" not in sys.modules and importlib.util.find_spec("tensorflow") is not None
 
 
 def _is_new_enough(version: str) -> bool:

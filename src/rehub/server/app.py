@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from rehub.server.archives import ArchiveStore
 from rehub.server.catalogue import Catalogue
+from rehub.server.manifests import ManifestStore
 from rehub.server.routes import Routes
 
 
@@ -29,10 +30,10 @@ def build_app(folder: Path, *, uncompressed_base: str | None = None, spool: Path
     routes = Routes(catalogue, uncompressed_base)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, ArchiveStore]]:
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, ArchiveStore | ManifestStore]]:
         archives = ArchiveStore(spool)
         try:
-            yield {"archives": archives}
+            yield {"archives": archives, "manifests": ManifestStore()}
         finally:
             archives.close()
 

@@ -52,10 +52,10 @@ class ArchiveStore:
 
         Raises:
             UsageError: If files change while they are read: the version is still being written.
-            FormatError: If the folder holds links or devices.
+            FormatError: If the folder holds links or devices, or names that clients refuse.
         """
         async with self._locks.setdefault(folder, asyncio.Lock()):
-            now = await to_thread.run_sync(_fingerprint, folder)
+            now = await to_thread.run_sync(fingerprint_of, folder)
             known, archive = self._built.get(folder, (None, None))
             # A cleaner of temporary files may have been here since.
             if archive is None or known != now or not archive.path.exists():
@@ -78,7 +78,7 @@ class ArchiveStore:
             with os.fdopen(descriptor, "wb") as file:
                 hashing = _HashingWriter(file)
                 pack(folder, cast(BinaryIO, hashing))
-            if _fingerprint(folder) != before:
+            if fingerprint_of(folder) != before:
                 raise UsageError(f"{folder} changed while it was packed.", hint="Ask again when it is complete.")
         except BaseException:
             path.unlink()
@@ -102,7 +102,8 @@ class _HashingWriter:
         return self._hash.hexdigest()
 
 
-def _fingerprint(folder: Path) -> Fingerprint:
+def fingerprint_of(folder: Path) -> Fingerprint:
+    """Returns what changes when the files of a folder do."""
     return tuple(sorted(_files(folder, "")))
 
 

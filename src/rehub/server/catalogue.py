@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehub.errors import NotFoundError
+from rehub.archive.members import members
+from rehub.cache import layout
+from rehub.errors import FormatError, NotFoundError
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """A numeric folder becomes a version when it holds one of these."""
@@ -83,9 +85,24 @@ class Catalogue:
         folders = (path.parent for name in MODEL_FILES for path in self._root.rglob(name))
         return sorted({folder.relative_to(self._root).as_posix() for folder in folders} - shown)
 
+    def flaws(self) -> list[tuple[str, str]]:
+        """Returns which listed versions cannot be served, as ``PUBLISHER/MODEL/VERSION``, and why."""
+        found = []
+        for model in self.models():
+            for version in model.versions:
+                folder = self.folder(model.name, version)
+                try:
+                    for _ in members(folder) if folder else ():
+                        pass
+                except FormatError as error:
+                    found.append((f"{model.name}/{version}", str(error)))
+                except OSError:  # unreadable, or gone meanwhile: whoever asks is told
+                    continue
+        return found
+
     def find(self, name: str) -> Model | None:
         """Returns the model of a name, or None when there is no visible version of it."""
-        folder = self._inside(name)
+        folder = self._place(name)
         if folder is None:
             return None
         numbers = (int(entry) for entry in _subfolders(folder) if _VERSION.fullmatch(entry))
@@ -94,8 +111,15 @@ class Catalogue:
 
     def folder(self, name: str, version: int) -> Path | None:
         """Returns the folder of one version, or None when it does not exist or is not visible."""
-        folder = self._inside(f"{name}/{version}")
+        place = self._place(name)
+        folder = self._inside(f"{place.relative_to(self._root).as_posix()}/{version}") if place else None
         return folder if folder and any((folder / file).is_file() for file in MODEL_FILES) else None
+
+    def _place(self, name: str) -> Path | None:
+        """Returns the folder of a model; a cache folder has another one for a name with capitals."""
+        host, *names = name.split("/")
+        cached = "/".join([host, *layout.in_small(names)]) if names else name
+        return (self._inside(cached) if cached != name else None) or self._inside(name)
 
     def _inside(self, path: str) -> Path | None:
         """Returns the real folder behind a path below the root; None for anything that is not one."""

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -135,6 +136,8 @@ class _Running:
         await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=_STOP_GRACE_S)
         if serving.done():
             serving.result()
+        else:
+            self._loop.set_exception_handler(_tell_but_late_ends)
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -151,3 +154,9 @@ class _Running:
         raise UsageError(
             f"The embedded hub did not start on {self.claimed.url}.", hint="Try another host or port."
         ) from self._error
+
+
+def _tell_but_late_ends(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tells what goes wrong at the end, except that granian reports its own to a worker that is cancelled already."""
+    if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+        loop.default_exception_handler(context)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from anyio import to_thread
@@ -10,11 +14,15 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import BaseRoute, Route
 
 from rehub.errors import FormatError, UsageError
+from rehub.formats.manifest import MEDIA_TYPE
 from rehub.server import pages
-from rehub.server.archives import ArchiveStore
+from rehub.server.archives import Archive
 from rehub.server.catalogue import Catalogue, Model, parse_address
+from rehub.server.manifests import Published
+from rehub.server.parts import file_answer
 
 _FORMAT = "tf-hub-format"
+_FILE = "rehub-file"
 _FORMATS = ("compressed", "uncompressed")
 _FOREVER = "public, max-age=31536000, immutable"
 _PAGE_HEADERS = {
@@ -22,6 +30,12 @@ _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class _Store(Protocol[_T_co]):
+    async def get(self, folder: Path) -> _T_co: ...
 
 
 class Routes:
@@ -60,7 +74,8 @@ class Routes:
     async def model(self, request: Request) -> Response:
         """Answers for a model or a version: to programs that name a format, else with a page."""
         wanted = _wanted_formats(request)
-        if wanted and not any(name in _FORMATS for name in wanted):
+        file = request.query_params.get(_FILE)
+        if wanted and file is None and not any(name in _FORMATS for name in wanted):
             return _error(
                 400,
                 f"{_FORMAT}={','.join(wanted)} is unknown. This hub has {' and '.join(_FORMATS)}.",
@@ -72,34 +87,50 @@ class Routes:
         if address.version is not None and address.version not in model.versions:
             known = ", ".join(map(str, model.versions))
             return _not_found(request, f"No version {address.version} of {model.name}; there are: {known}.", model)
-        if not wanted:
+        if file is not None and address.version is not None:
+            return await self._file(request, model.name, address.version, file)
+        if not wanted and file is None:
             return _page(pages.model(model, address.version, str(request.base_url)))
-        if "compressed" not in wanted:
+        if "compressed" not in wanted and file is None:
             # Also for unversioned URLs: clients of this format do not follow a redirect to the newest version.
             return self._uncompressed(model.name, address.version if address.version is not None else model.newest)
         if address.version is None:
             return _to_newest(request, model)
-        return await self._compressed(request, model.name, address.version)
+        store = request.state.manifests if _wants_manifest(request) else request.state.archives
+        return await self._built(request, model.name, address.version, store, _compressed)
 
-    async def _compressed(self, request: Request, name: str, version: int) -> Response:
-        archives: ArchiveStore = request.state.archives
+    async def _file(self, request: Request, name: str, version: int, file: str) -> Response:
+        def answer(request: Request, folder: Path, manifest: Published) -> Response:
+            if file not in manifest.files:
+                return _not_found(request, f"Version {version} of {name} has no file of that name.", None)
+            headers = _validators(manifest.files[file].sha256)
+            if _is_known(request, headers):
+                return Response(status_code=304, headers=headers)
+            return file_answer(request, folder / file, manifest.files[file].size_bytes, headers)
+
+        return await self._built(request, name, version, request.state.manifests, answer)
+
+    async def _built(
+        self,
+        request: Request,
+        name: str,
+        version: int,
+        store: _Store[_T],
+        answer: Callable[[Request, Path, _T], Response],
+    ) -> Response:
+        """Answers with what is built of a version's folder."""
         folder = await to_thread.run_sync(self._catalogue.folder, name, version)
         try:
             if folder is None:
                 raise FileNotFoundError(name)
-            archive = await archives.get(folder)
+            return answer(request, folder, await store.get(folder))
         except FileNotFoundError:  # deleted since it was looked up
             return _not_found(request, f"Version {version} of {name} has just been removed.", None)
         except UsageError:
             message = f"Version {version} of {name} is being written. Try again in a moment."
             return _error(503, message, headers={"Retry-After": "2"})
-        except FormatError:
-            return _error(500, f"Version {version} of {name} holds links, which cannot be served.")
-        etag = f'"{archive.sha256}"'
-        headers = {"ETag": etag, "Cache-Control": _FOREVER}
-        if _matches(request.headers.get("if-none-match", ""), etag):
-            return Response(status_code=304, headers=headers)
-        return FileResponse(archive.path, media_type="application/x-tar-gz", headers=headers)
+        except FormatError as error:
+            return _error(500, f"Version {version} of {name} cannot be served: {error.message}")
 
     def _uncompressed(self, name: str, version: int) -> Response:
         if self._uncompressed_base is None:
@@ -111,6 +142,34 @@ class Routes:
         location = f"{self._uncompressed_base}/{name}/{version}"
         headers = {"Location": quote(location, safe="/:@"), "Cache-Control": "no-cache"}
         return PlainTextResponse(location, status_code=303, headers=headers)
+
+
+def _compressed(request: Request, _: Path, built: Archive | Published) -> Response:
+    """Answers with a manifest or an archive: which one depends on what the client accepts."""
+    headers = {**_validators(built.sha256), "Vary": "Accept"}
+    if _is_known(request, headers):
+        return Response(status_code=304, headers=headers)
+    if isinstance(built, Archive):
+        return FileResponse(built.path, media_type="application/x-tar-gz", headers=headers)
+    return Response(built.data, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _wants_manifest(request: Request) -> bool:
+    """Whether the client names manifests among what it accepts; ``*/*`` alone means an archive, as it always did."""
+    for accepted in request.headers.get("accept", "").lower().split(","):
+        kind, *parameters = (part.replace(" ", "") for part in accepted.split(";"))
+        if kind == MEDIA_TYPE:
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False
+
+
+def _validators(sha256: str) -> dict[str, str]:
+    return {"ETag": f'"{sha256}"', "Cache-Control": _FOREVER}
+
+
+def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
+    """Whether the client has this content already."""
+    return _matches(request.headers.get("if-none-match", ""), headers["ETag"])
 
 
 def _wanted_formats(request: Request) -> list[str]:
@@ -142,7 +201,7 @@ def _page(html: str, status_code: int = 200) -> Response:
 
 
 def _not_found(request: Request, message: str, model: Model | None) -> Response:
-    if request.query_params.getlist(_FORMAT):
+    if _FORMAT in request.query_params or _FILE in request.query_params:
         return _error(404, message, versions=[str(version) for version in model.versions] if model else [])
     return _page(pages.not_found(message, model), 404)
 

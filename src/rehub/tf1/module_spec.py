@@ -176,7 +176,7 @@ class ModuleSpec:
             available = tuple(str(sorted(each)) for each in self._graphs)
             raise SignatureError(
                 f"No such graph variant: tags={sorted(tags or ())!r}.",
-                hint=f"Choose one with tags=: {', '.join(available)}.",
+                hint=f"Choose one by its tags: {', '.join(available)}.",
                 available=available,
             )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import socket
 import ssl
 import urllib.request
 import warnings
@@ -10,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import truststore
 import urllib3
+import urllib3.connection
 
 from rehub.configuration import Settings
 from rehub.errors import TransferError
+from rehub.transport.deadlines import Deadline
 from rehub.transport.origin import is_loopback
 
 
@@ -43,7 +47,7 @@ class Connections:
                 stacklevel=2,
             )
         if (secure, proxy) not in self._pools:
-            self._pools[secure, proxy] = self._new_pool(proxy, secure=secure)
+            self._pools.setdefault((secure, proxy), self._new_pool(proxy, secure=secure))  # of two threads one wins
         return self._pools[secure, proxy]
 
     def close(self) -> None:
@@ -58,7 +62,9 @@ class Connections:
         # The certificate authorities of a system take a while to load, so only where they are needed.
         tls = self._tls_context() if secure or (proxy or "").startswith("https:") else None
         if proxy is None:
-            return urllib3.PoolManager(ssl_context=tls, timeout=timeout, retries=False)
+            return _timed(
+                urllib3.PoolManager(maxsize=self._settings.connections, ssl_context=tls, timeout=timeout, retries=False)
+            )
         parts = urlsplit(proxy)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TransferError(
@@ -66,13 +72,16 @@ class Connections:
                 hint="Set HTTPS_PROXY and HTTP_PROXY to http://HOST:PORT.",
             )
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-        return urllib3.ProxyManager(
-            proxy,
-            proxy_headers=urllib3.make_headers(proxy_basic_auth=login),
-            proxy_ssl_context=tls,
-            ssl_context=tls,
-            timeout=timeout,
-            retries=False,
+        return _timed(
+            urllib3.ProxyManager(
+                proxy,
+                maxsize=self._settings.connections,
+                proxy_headers=urllib3.make_headers(proxy_basic_auth=login),
+                proxy_ssl_context=tls,
+                ssl_context=tls,
+                timeout=timeout,
+                retries=False,
+            )
         )
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -89,6 +98,46 @@ class Connections:
                     hint="REHUB_CA_BUNDLE names a PEM file.",
                 ) from error
         return context
+
+
+class _Timed(urllib3.connection.HTTPConnection):
+    """A connection that has to be made, and the head of an answer that has to come, in time."""
+
+    def connect(self) -> None:
+        # Longer than the timeout: a host may have several addresses, of which the first do not answer.
+        with self._deadline(3):
+            super().connect()
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself has it
+        with self._deadline(1):
+            return super().getresponse()
+
+    def _deadline(self, times: float) -> Deadline:
+        limit_s = times * self.timeout if isinstance(self.timeout, (int, float)) else None
+        return Deadline(limit_s, self._shut)
+
+    def _shut(self) -> None:
+        connected = getattr(self.sock, "socket", self.sock)  # of TLS within TLS, the outer one
+        if connected is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)  # and not that of TLS, where another thread reads
+
+
+class _TimedTls(_Timed, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Timed
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TimedTls
+
+
+def _timed(pools: urllib3.PoolManager) -> urllib3.PoolManager:
+    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return pools
 
 
 def _proxy(url: str) -> str | None:

@@ -17,6 +17,13 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILU
 _PORTS = {"http": 80, "https": 443}
 
 
+class TooSlow(OSError):  # noqa: N818 - says what happened
+    """A connection brings next to nothing, for so long that it counts as broken."""
+
+    def __init__(self, count_bytes: int, seconds: float) -> None:
+        super().__init__(f"{count_bytes} bytes in {seconds:.0f} s")
+
+
 def failed(url: str, broken: Exception, timeout_s: float) -> TransferError:
     """Makes the error for a request that brought no answer.
 
@@ -52,6 +59,8 @@ def explained(url: str, broken: Exception, timeout_s: float) -> tuple[str, str]:
         return f"the proxy failed ({_last_words(broken)})", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
     if isinstance(broken.__cause__, ConnectionRefusedError):
         return f"nothing answers at {place}", "Is the server running, and is the port right?"
+    if isinstance(broken, TooSlow):
+        return f"{place} is too slow ({broken})", "Try again, or allow less with REHUB_MIN_BYTES_PER_S."
     if isinstance(broken, urllib3.exceptions.TimeoutError):
         return f"no answer from {place} for {timeout_s:g} s", "Try again, or allow more time with REHUB_TIMEOUT_S."
     if isinstance(broken, urllib3.exceptions.ProtocolError) and "IncompleteRead" in str(broken):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,32 @@ from rehub.errors import TransferError
 
 if TYPE_CHECKING:
     from rehub.transport.credential import Authorize, Credential
+
+
+_LENGTH = re.compile("[0-9]{1,18}")  # Python reads other digits too, and refuses thousands of them
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Returns how many bytes the body of an answer has, None where the server did not tell it.
+
+    Args:
+        headers: By lower-case name.
+    """
+    text = headers.get("content-length", "")
+    return int(text) if _LENGTH.fullmatch(text) else None
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
+    """Returns the first byte that an answer brings, and how many there are in all, None where the server did not say.
+
+    None if it does not bring a part.
+
+    Args:
+        headers: By lower-case name.
+    """
+    place = _RANGE.fullmatch(headers.get("content-range", ""))
+    return None if place is None else (int(place[1]), None if place[2] == "*" else int(place[2]))
 
 
 class ContentLost(TransferError):  # noqa: N818 - says what happened
@@ -50,6 +77,10 @@ class Response(Protocol):
 
 class Transport(Protocol):
     """Fetches URLs."""
+
+    def kept(self) -> AbstractContextManager[Transport]:
+        """Gives a transport for many requests, also at once: its connections stay open until the context is left."""
+        ...
 
     def get(
         self,

@@ -58,6 +58,11 @@ class MemoryTransport:
         self.requests: list[tuple[str, Mapping[str, str]]] = []
 
     @contextlib.contextmanager
+    def kept(self) -> Iterator[MemoryTransport]:
+        """Gives this transport. See `rehub.transport.interface.Transport`."""
+        yield self
+
+    @contextlib.contextmanager
     def get(
         self,
         url: str,

@@ -129,7 +129,7 @@ def test_tf1_hub_model_has_its_graph_for_training_and_its_tables(session):
 
 
 def test_unknown_tags_are_answered_with_those_that_exist(folder):
-    with pytest.raises(hub.errors.SignatureError, match=r"Choose one with tags=: \['bar', 'foo'\]"):
+    with pytest.raises(hub.errors.SignatureError, match=r"Choose one by its tags: \['bar', 'foo'\]"):
         hub.load(folder / "tagged", tags=["serve"])
 
 

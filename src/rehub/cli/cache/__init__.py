@@ -9,7 +9,7 @@ from rehub.cli.group import LazyGroup, examples
 
 class _Cache(LazyGroup):
     package = "rehub.cli.cache"
-    names = ("list", "show", "verify", "remove", "prune")
+    names = ("list", "show", "verify", "remove", "prune", "export", "import")
 
 
 @click.group(
@@ -22,7 +22,7 @@ class _Cache(LazyGroup):
     ),
 )
 def command() -> None:
-    """List, verify and remove downloaded models.
+    """List, verify, remove, export and import downloaded models.
 
     The cache is the folder that TFHUB_CACHE_DIR names, else the user's cache folder.
     """

@@ -56,6 +56,14 @@ def _record(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _sent_as(entry: Entry) -> str:
+    """Returns what the record's digest is of: an archive, or the manifest by which the files came."""
+    from rehub.cache import layout
+
+    is_manifest = entry.folder.with_name(entry.folder.name + layout.MANIFEST_SUFFIX).exists()
+    return "manifest" if is_manifest else "archive"
+
+
 def _print(entry: Entry) -> None:
     record = _record(entry)
     rows = {
@@ -68,7 +76,8 @@ def _print(entry: Entry) -> None:
     }
     if record:
         rows["from"] = record["url"]
-        rows["archive"] = f"{output.size(record['archive_bytes'])}, sha256 {record['archive_sha256']}"
+        size = output.size(record["archive_bytes"])
+        rows["sent as"] = f"{_sent_as(entry)}, {size}, sha256 {record['archive_sha256']}"
         rows["pin"] = record["pin"]
     output.write_table(list(rows.items()))
     if record:
