@@ -48,9 +48,10 @@ BENCHMARKS = {
 def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
     """Measure rehub beside its peers: all benchmarks, or those in NAMES.
 
-    A run of all of them writes BENCHMARKS.md. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
+    Their sections of BENCHMARKS.md are written anew. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
     REHUB_KERAS2_PYTHON one with tf_keras, REHUB_TF215_PYTHON one with TensorFlow 2.15 and tensorflow_hub 0.15.0,
-    REHUB_KERAS_JAX_PYTHON and REHUB_KERAS_TORCH_PYTHON ones with JAX and PyTorch.
+    REHUB_KERAS_JAX_PYTHON and REHUB_KERAS_TORCH_PYTHON ones with JAX and PyTorch, REHUB_DOWNLOADERS_PYTHON one with
+    kagglehub and huggingface_hub.
     """
     console = Console()
     if not console.is_terminal:
@@ -66,9 +67,10 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
             results.append((module, module.measure(Setting(own, rounds, quick))))
             report.print_table(console, *results[-1])
             console.print(f"({time.perf_counter() - start:.0f} s)\n", highlight=False)
-        if not names and not quick:
+        if not quick:
             page = ROOT / "BENCHMARKS.md"
-            page.write_text(report.markdown(results, setting), encoding="utf-8")
+            before = page.read_text(encoding="utf-8") if names else ""
+            page.write_text(report.markdown(results, setting, before), encoding="utf-8")
             console.print(f"Written: {page}")
 
 

@@ -83,6 +83,11 @@ class Setting:
         """The Python with TensorFlow 2.15 and tensorflow_hub 0.15.0."""
         return _python("REHUB_TF215_PYTHON", "TensorFlow 2.15 and tensorflow_hub 0.15.0")
 
+    @property
+    def downloaders(self) -> list[str]:
+        """The Python with kagglehub and huggingface_hub."""
+        return _python("REHUB_DOWNLOADERS_PYTHON", "kagglehub and huggingface_hub")
+
     def on_backend(self, name: str) -> list[str]:
         """The Python with Keras 3 on a backend: ``jax`` or ``torch``."""
         python = _python(f"REHUB_KERAS_{name.upper()}_PYTHON", f"Keras 3 and {name}")

@@ -14,9 +14,11 @@ from benchmarks.measuring import Measurement, Setting, run
 
 Results = Sequence[tuple[ModuleType, Sequence[Measurement]]]
 _COLUMNS = ("measured", "median", "quartiles", "target", "", "behind it")
+_SECTION = "\n## "
 _VERSIONS = (
     "import importlib.metadata as m\n"
-    "for d in ('tensorflow_cpu', 'tensorflow', 'keras', 'tf_keras', 'tensorflow_hub', 'numpy'):\n"
+    "for d in ('tensorflow_cpu', 'tensorflow', 'keras', 'tf_keras', 'tensorflow_hub', 'numpy', 'kagglehub',"
+    " 'huggingface_hub'):\n"
     "  try: print(d.replace('_cpu', ''), m.version(d))\n"
     "  except m.PackageNotFoundError: pass"
 )
@@ -33,8 +35,16 @@ def print_table(console: Console, module: ModuleType, measurements: Sequence[Mea
     console.print(table)
 
 
-def markdown(results: Results, setting: Setting) -> str:
-    """Writes all measurements as a page, with the facts about the machine that explain them."""
+def markdown(results: Results, setting: Setting, before: str = "") -> str:
+    """Writes measurements as a page, with the facts about the machine that explain them.
+
+    Args:
+        results: The benchmarks that were run.
+        setting: Where they ran.
+        before: The page as it was: the sections of other benchmarks stay as they are there.
+    """
+    sections = {section.partition("\n")[0]: section for section in before.split(_SECTION)[1:]}
+    sections |= {module.TITLE: _section(module, measurements) for module, measurements in results}
     parts = [
         "# Benchmarks",
         "Written by `make benchmark`. Contenders take turns within each round; ratios are of the same round, ours "
@@ -42,9 +52,12 @@ def markdown(results: Results, setting: Setting) -> str:
         *(f"- {fact}" for fact in _machine(setting)),
     ]
     lines = [*parts[:2], "", *parts[2:]]
-    for module, measurements in results:
-        lines += ["", f"## {module.TITLE}", module.__doc__ or "", "", module.METHOD, ""]
-        lines += [_row(_COLUMNS), _row(["---"] * len(_COLUMNS)), *(_row(_cells(m)) for m in measurements)]
+    return _SECTION.join(["\n".join(lines) + "\n", *sections.values()])
+
+
+def _section(module: ModuleType, measurements: Sequence[Measurement]) -> str:
+    lines = [module.TITLE, module.__doc__ or "", "", module.METHOD, ""]
+    lines += [_row(_COLUMNS), _row(["---"] * len(_COLUMNS)), *(_row(_cells(m)) for m in measurements)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,6 +90,11 @@ def _machine(setting: Setting) -> list[str]:
         f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory, {platform.system()}, "
         f"Python {platform.python_version()}"
     ]
-    for name, python in (("Keras 3", setting.keras(3)), ("Keras 2", setting.keras(2)), ("the peer", setting.peer)):
+    for name, python in (
+        ("Keras 3", setting.keras(3)),
+        ("Keras 2", setting.keras(2)),
+        ("the peer", setting.peer),
+        ("the downloaders", setting.downloaders),
+    ):
         facts.append(f"{name}: {', '.join(run([*python, '-c', _VERSIONS]).splitlines())}")
     return facts

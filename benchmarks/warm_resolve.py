@@ -1,4 +1,4 @@
-"""Resolving a handle that the cache holds is no slower than with tensorflow_hub."""
+"""Resolving a handle that the cache holds takes at most 60 µs, and 1 ms the first time in a process."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def measure(setting: Setting) -> list[Measurement]:
         setting.rounds_or(7),
     )
     return [
+        Measurement("each of many calls", [run["seconds"] * 1e6 for run in many["rehub"]], "µs", limit=60),
         Measurement(
             "each of many calls, rehub / tensorflow_hub",
             ratios(many["rehub"], many["tensorflow_hub"], "seconds"),
@@ -50,16 +51,17 @@ def measure(setting: Setting) -> list[Measurement]:
             detail=_both(many, "seconds", 1e6, "µs"),
         ),
         Measurement(
+            "first call of a process, after the import",
+            [run["call"] * 1e3 for run in first["rehub"]],
+            "ms",
+            limit=1,
+            detail=_both(first, "call", 1e3, "ms"),
+        ),
+        Measurement(
             "import and first call in a fresh process, rehub / tensorflow_hub",
             ratios(first["rehub"], first["tensorflow_hub"], "both"),
             limit=1,
             detail=_both(first, "both", 1e3, "ms"),
-        ),
-        Measurement(
-            "first call alone, which loads what the import left out",
-            [run["call"] * 1e3 for run in first["rehub"]],
-            "ms",
-            detail=_both(first, "call", 1e3, "ms"),
         ),
     ]
 

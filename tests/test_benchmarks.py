@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import import_time
+from benchmarks import cli_time, import_time, warm_resolve
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.measuring import Measurement, Setting, interleave, ratios
 from benchmarks.report import markdown
@@ -80,6 +80,7 @@ def test_measurement_keeps_its_claim_when_its_median_is_within_the_limit(limit: 
 def test_report_names_machine_target_and_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REHUB_PEER_PYTHON", sys.executable)
     monkeypatch.setenv("REHUB_KERAS2_PYTHON", sys.executable)
+    monkeypatch.setenv("REHUB_DOWNLOADERS_PYTHON", sys.executable)
     measurements = [Measurement("us / them", [0.5, 1.5, 1.75], limit=1, detail="3 s, 2 s")]
 
     page = markdown([(import_time, measurements)], Setting(tmp_path))
@@ -87,3 +88,15 @@ def test_report_names_machine_target_and_verdict(monkeypatch: pytest.MonkeyPatch
     assert f"{os.cpu_count()} cores" in page
     assert "| us / them | 1.5 | 1 to 1.62 (3) | 1 | falls short | 3 s, 2 s |" in page
     assert str(tmp_path) not in page
+
+
+def test_report_of_some_keeps_the_sections_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PEER", "KERAS2", "DOWNLOADERS"):
+        monkeypatch.setenv(f"REHUB_{name}_PYTHON", sys.executable)
+    setting = Setting(tmp_path)
+    old, new = [Measurement("calls", [7.5])], [Measurement("calls", [2.5])]
+    before = markdown([(import_time, old), (cli_time, old), (warm_resolve, old)], setting)
+
+    page = markdown([(cli_time, new)], setting, before)
+
+    assert page == markdown([(import_time, old), (cli_time, new), (warm_resolve, old)], setting)

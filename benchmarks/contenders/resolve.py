@@ -1,9 +1,14 @@
-"""Resolves a handle, by the library named in the arguments: ``rehub``, ``tensorflow_hub`` or ``urllib + tarfile``."""
+"""Resolves a handle, by what the arguments name: ``resolve.py LIBRARY [SERVER]``.
+
+The library is ``rehub``, ``tensorflow_hub`` or ``urllib + tarfile``; with a server, which their handles do not name,
+it is ``kagglehub`` or ``huggingface_hub``.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
+import resource
 import sys
 import tarfile
 import time
@@ -24,20 +29,30 @@ def _download_and_extract(handle: str) -> str:
     return folder
 
 
-_name = sys.argv[1]
-_resolve: Callable[[str], str] = (
-    _download_and_extract if _name == "urllib + tarfile" else importlib.import_module(_name).resolve
-)
+def _resolver(library: str, *server: str) -> Callable[[str], str]:
+    if library == "urllib + tarfile":
+        return _download_and_extract
+    if server:
+        from benchmarks.contenders import downloaders
+
+        return getattr(downloaders, library)(*server)
+    return importlib.import_module(library).resolve
 
 
-def _measure(handle: str, cache: str, calls: int) -> Mapping[str, float]:
+_resolve = _resolver(*sys.argv[1:])
+
+
+def _measure(handle: str, cache: str, calls: int, at: float = 0.0) -> Mapping[str, float]:
+    """Resolves; all processes that are given a time begin ``at`` it, in seconds since 1970."""
     os.environ["TFHUB_CACHE_DIR"] = cache
+    while time.time() < at:
+        time.sleep(0.0005)
     start = time.perf_counter()
     for _ in range(calls):
         folder = _resolve(handle)
     seconds = (time.perf_counter() - start) / calls
     assert os.path.exists(os.path.join(folder, "saved_model.pb"))  # noqa: PTH110, PTH118 - a string, as resolve gives it
-    return {"seconds": seconds}
+    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 answer(_measure)
