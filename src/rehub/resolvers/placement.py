@@ -52,6 +52,7 @@ class Plan:
         size_bytes: Of the files that are copied or kept, or of the archive that is downloaded; None if the server
             does not tell it.
         replaces: Whether a model that is at its place goes.
+        may_replace: Whether one may go that comes there until then, such as one that a killed download had moved away.
     """
 
     handle: str
@@ -61,6 +62,7 @@ class Plan:
     source: str
     size_bytes: int | None
     replaces: bool
+    may_replace: bool = False
 
 
 def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, as_tree: bool, replace: bool) -> Plan:
@@ -103,8 +105,8 @@ def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, a
         return Plan(text, handle.location, target, "keep", "", _size_bytes(target), replaces=False)
     _check_free(target, there=there, replace=replace)
     if cached is not None:
-        return Plan(text, handle.location, target, "copy", cached, _size_bytes(Path(cached)), replaces=there)
-    return Plan(text, handle.location, target, "download", url, size_bytes, replaces=there)
+        return Plan(text, handle.location, target, "copy", cached, _size_bytes(Path(cached)), there, replace)
+    return Plan(text, handle.location, target, "download", url, size_bytes, there, replace)
 
 
 def carry_out(plan: Plan, settings: Settings, transport: Transport) -> None:
@@ -131,7 +133,7 @@ def carry_out(plan: Plan, settings: Settings, transport: Transport) -> None:
             own = dataclasses.replace(settings, cache_dir=str(folder / "cache"), load_format="COMPRESSED")
             new = Path(resolve_with(handle, own, transport))
         there = _whole(target)
-        _check_free(target, there=there, replace=plan.replaces)
+        _check_free(target, there=there, replace=plan.may_replace)
         draft.put(new, target, folder, replaces=there)
         sync_folder(target.parent)
 
