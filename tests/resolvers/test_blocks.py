@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import json
 import os
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -24,11 +20,10 @@ from rehub.archive.fingerprint import fingerprint
 from rehub.cache import inventory, layout
 from rehub.cache.removal import remove, sweep
 from rehub.cache.store import Store
-from rehub.errors import AccessError, CacheError, ChecksumError, FormatError, HubError, TransferError
+from rehub.errors import AccessError, ChecksumError, FormatError, HubError, TransferError
 from rehub.formats.manifest import MEDIA_TYPE, ManifestFile, write_manifest
 from rehub.formats.record import Record, read_record
 from rehub.resolvers import placement
-from rehub.resolvers.block_runs import Run, Runs
 from rehub.resolvers.chain import Network, resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
@@ -228,13 +223,18 @@ def test_resolve_gives_up_when_connections_bring_nothing_again_and_again(cache: 
     assert [name for name, _, _ in hub.parts].count(WEIGHTS) == 2
 
 
+def fail_once(hub: Hub, url: str) -> None:
+    """Lets a download break that keeps what has come."""
+    hub.change = always(lambda answer: replace(answer, cut_at=300_000))
+    with rehub.settings(retries=0), pytest.raises(TransferError):
+        rehub.resolve(url)
+
+
 def test_resolve_begins_anew_when_the_model_has_changed_since_a_failed_download(cache: Path) -> None:
     hub = Hub()
-    hub.change = always(lambda answer: replace(answer, cut_at=300_000))
     with MisbehavingServer(hub) as server:
         url = f"{server.url}/acme/net/1"
-        with rehub.settings(retries=0), pytest.raises(TransferError):
-            rehub.resolve(url)
+        fail_once(hub, url)
         fresh = Hub(NEXT)
         hub.files, hub.manifest, hub.change = NEXT, fresh.manifest, fresh.change
         assert sample.read(rehub.resolve(url)) == NEXT
@@ -243,11 +243,9 @@ def test_resolve_begins_anew_when_the_model_has_changed_since_a_failed_download(
 
 def test_resolve_keeps_nothing_of_a_failed_download_when_an_archive_comes_instead(cache: Path) -> None:
     hub = Hub()
-    hub.change = always(lambda answer: replace(answer, cut_at=300_000))
     with MisbehavingServer(hub) as server:
         url = f"{server.url}/acme/net/1"
-        with rehub.settings(retries=0), pytest.raises(TransferError):
-            rehub.resolve(url)
+        fail_once(hub, url)
         hub.manifest = None
         assert sample.read(rehub.resolve(url)) == FILES
     assert staged(cache) == []
@@ -421,65 +419,6 @@ def test_resolve_says_so_when_a_file_is_refused(status: int) -> None:
         rehub.resolve(f"{server.url}/acme/net/1")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_resolve_says_so_when_the_disk_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    def full(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with MisbehavingServer(Hub()) as server, pytest.raises(CacheError, match=f"needs at least {SIZE} bytes"):
-        rehub.resolve(f"{server.url}/acme/net/1")
-    assert staged(cache) == []
-
-
-def test_resolve_asks_for_no_file_when_the_disk_has_too_little_space(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=SIZE - 1))
-    hub = Hub()
-    with MisbehavingServer(hub) as server, pytest.raises(CacheError, match=f"needs at least {SIZE} bytes"):
-        rehub.resolve(f"{server.url}/acme/net/1")
-    assert hub.parts == []
-    assert staged(cache) == []
-
-
-def test_resolve_takes_no_space_for_what_a_manifest_only_claims(cache: Path) -> None:
-    size_bytes = 256 << 20
-    claim = ManifestFile(WEIGHTS, size_bytes, "a" * 64, ("b" * 64,) * (size_bytes // BLOCK))
-    hub = Hub()
-    files = tuple(claim if file.name == WEIGHTS else file for file in manifest_of().files)
-    hub.manifest = write_manifest(replace(manifest_of(), files=files))
-    headers = {"ETag": f'"{claim.sha256}"', "Content-Length": str(size_bytes)}
-    hub.change = lambda name, answer: Answer(bytes(1000), headers=headers) if name == WEIGHTS else answer
-    with MisbehavingServer(hub) as server, rehub.settings(retries=0), pytest.raises(TransferError):
-        rehub.resolve(f"{server.url}/acme/net/1")
-    taken = sum(path.stat().st_blocks * 512 for path in (cache / ".staging").rglob("*") if path.is_file())
-    assert 0 < taken < size_bytes // 8
-
-
-def test_resolve_downloads_where_space_cannot_be_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: object) -> None:
-        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-
-    monkeypatch.setattr(os, "posix_fallocate", unsupported)
-    with MisbehavingServer(Hub()) as server:
-        assert sample.read(rehub.resolve(f"{server.url}/acme/net/1")) == FILES
-
-
-def test_resolve_says_so_when_what_was_written_cannot_reach_the_disk(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(_: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    with MisbehavingServer(Hub()) as server:
-        monkeypatch.setattr(os, "fsync", broken)
-        with pytest.raises(CacheError, match="Input/output error"):
-            rehub.resolve(f"{server.url}/acme/net/1")
-        monkeypatch.undo()
-    assert staged(cache) == []
-
-
 def test_progress_ends_with_the_size_of_the_model_when_some_of_it_was_there(cache: Path) -> None:
     calls: list[tuple[int, int | None]] = []
     hub = Hub()
@@ -552,84 +491,3 @@ def test_remove_takes_a_manifest_that_was_left_alone(cache: Path) -> None:
     assert entry.damages
     remove(Store(cache, 5), entry)
     assert not lost.parent.exists()
-
-
-def test_resolve_uses_several_connections_for_one_file_when_one_is_slow() -> None:
-    hub = Hub()
-    hub.change = always(lambda answer: replace(answer, bytes_per_s=2e6))
-    with MisbehavingServer(hub) as server:
-        assert sample.read(rehub.resolve(f"{server.url}/acme/net/1")) == FILES
-    first, *others = [part[1:] for part in hub.parts if part[0] == WEIGHTS]
-    assert first == (0, len(FILES[WEIGHTS]))
-    assert len(others) > 1
-    assert max(end for _, end in others) == len(FILES[WEIGHTS])
-    assert min(start for start, _ in others) > 0
-    assert all(start % BLOCK == 0 for start, _ in others)
-
-
-def test_runs_are_shared_when_a_connection_is_slow() -> None:
-    runs = Runs([Run(0, 0, 100 << 20)], 4 << 20)
-    slow = runs.take()
-    assert slow is not None
-    assert runs.claim(slow, 10) == 10
-    helper = runs.take()
-    assert helper is not None
-    assert (slow.at, slow.end) == (10, helper.at)
-    assert (helper.at % (4 << 20), helper.end - helper.at) == (0, 16 << 20)
-    runs.end(slow)
-    third = runs.take()
-    assert third is not None
-    assert third.at == helper.end
-
-
-def test_runs_are_not_shared_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = Runs([Run(0, 0, 100 << 20)], 4 << 20)
-    now_s, looked, taken = itertools.count(step=10), threading.Semaphore(0), []
-
-    def late() -> float:
-        looked.release()
-        return float(next(now_s))
-
-    monkeypatch.setattr(time, "monotonic", late)
-    run = runs.take()
-    assert run is not None
-    assert runs.claim(run, 10) == 10
-    runs.wrote()
-    runs.begin(run)  # after its connection broke
-    thread = threading.Thread(target=lambda: taken.append(runs.take()))
-    thread.start()
-    for _ in range(4):
-        assert looked.acquire(timeout=5)
-    runs.stop()
-    thread.join(5)
-    assert (taken, run.end) == ([None], 100 << 20)
-
-
-def test_runs_end_for_those_who_wait_when_all_is_brought() -> None:
-    runs = Runs([Run(0, 0, 1000)], 4 << 20)
-    run = runs.take()
-    assert run is not None
-    waiting: list[Run | None] = []
-    thread = threading.Thread(target=lambda: waiting.append(runs.take()))
-    thread.start()
-    assert runs.claim(run, 2000) == 1000
-    runs.wrote()
-    runs.end(run)
-    thread.join(5)
-    assert waiting == [None]
-
-
-def test_nothing_is_claimed_when_runs_are_stopped() -> None:
-    runs = Runs([Run(0, 0, 1000), Run(1, 0, 1000)], 4 << 20)
-    run = runs.take()
-    assert run is not None
-    assert runs.claim(run, 10) == 10
-    stopping = threading.Thread(target=runs.stop)
-    stopping.start()
-    stopping.join(0.05)
-    assert stopping.is_alive()  # what is being written is waited for
-    runs.wrote()
-    stopping.join(5)
-    assert not stopping.is_alive()
-    assert runs.claim(run, 10) == 0
-    assert runs.take() is None
