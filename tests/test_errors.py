@@ -31,8 +31,10 @@ FIELDS: dict[str, dict[str, object]] = {
     "ChecksumError": {"expected": "0" * 64, "actual": "1" * 64},
     "CacheError": {"path": "/cache"},
     "LockTimeout": {"owner": "process 7"},
+    "StoreError": {"store": "s3://bucket", "key": "acme/net/1", "is_full": True},
     "FormatError": {"path": "/m", "member": "saved_model.pb"},
     "SignatureError": {"handle": "https://h/a", "available": ("default",)},
+    "IncompleteError": {"missing": ("0" * 64,)},
     "DependencyError": {"package": "tensorflow", "found": "2.10", "required": "2.15"},
 }
 BUILT_IN = {
@@ -45,6 +47,7 @@ BUILT_IN = {
     "ChecksumError": OSError,
     "CacheError": OSError,
     "LockTimeout": TimeoutError,
+    "StoreError": OSError,
     "FormatError": ValueError,
     "SignatureError": ValueError,
     "ArgumentError": TypeError,

@@ -21,6 +21,10 @@ from rehub.file_names import FileNames
         ("assets/W\u00f6rter.txt", "assets/W\u00f6rter.txt"),
         ("assets/\u6a21\u578b\uff1a\u8bcd\u8868.txt", "assets/\u6a21\u578b\uff1a\u8bcd\u8868.txt"),
         ("assets/\U0001f469\u200d\U0001f52c.txt", "assets/\U0001f469\u200d\U0001f52c.txt"),
+        ("assets/\u0645\u06cc\u200c\u062e\u0648.txt", "assets/\u0645\u06cc\u200c\u062e\u0648.txt"),
+        ("assets/\u0915\u094d\u200d\u0937.txt", "assets/\u0915\u094d\u200d\u0937.txt"),
+        ("assets/\u2764\ufe0f\u200d\U0001f525.txt", "assets/\u2764\ufe0f\u200d\U0001f525.txt"),
+        ("assets/\u0600\u0661.txt", "assets/\u0600\u0661.txt"),
         ("assets/auxiliary/console/com10/null.txt", "assets/auxiliary/console/com10/null.txt"),
         ("/".join(["d"] * 63) + "/x", "/".join(["d"] * 63) + "/x"),
         ("x" * 255, "x" * 255),
@@ -28,6 +32,25 @@ from rehub.file_names import FileNames
 )
 def test_add_returns_the_plain_name(name: str, plain: str) -> None:
     assert FileNames("the archive").add(name) == plain
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"assets/a{letter}b.txt" for letter in "\xad\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\U000e0041"),
+        *(f"assets/a{chr(code)}b.txt" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+        "assets/gpj.\u202etxt",
+        "\u200fassets/x",
+        "assets/\u0645\u200c",
+        "\u200d\u0937/x",
+        "assets/\u0645\u200c.txt",
+        "assets/\u0645\u200c\u200c\u0645",
+    ],
+)
+def test_add_refuses_letters_that_nobody_sees(name: str) -> None:
+    with pytest.raises(FormatError, match="invisible characters") as caught:
+        FileNames("the archive").add(name)
+    assert str(caught.value).isprintable()
 
 
 def test_add_takes_files_of_one_folder_and_the_folder_itself_as_often_as_it_comes() -> None:

@@ -13,6 +13,7 @@
     │   └── ChecksumError                           bytes arrived, but not those that were published
     ├── CacheError (OSError)                        the cache folder cannot be used
     │   └── LockTimeout (TimeoutError)
+    ├── StoreError (OSError)                        the object store behind a hub does not do what it is asked
     ├── FormatError (ValueError)                    files that are no model, or a damaged one
     ├── SignatureError (ValueError)                 the model is fine, the way it is called is not
     │   └── ArgumentError (TypeError)               an input of a TF1 module is missing, surplus, or of another kind
@@ -20,6 +21,9 @@
     ├── ConversionError
     ├── ComparisonError (ValueError)                examples that no models can be compared on, or no model that runs
     ├── PublishError (ValueError)                   a model or module cannot be made, written or published
+    │   ├── ConflictError                           a version exists already, with other files
+    │   ├── IncompleteError                         blocks of an upload are missing
+    │   └── LimitError                              more than this hub takes
     ├── DependencyError (ImportError)               a library is missing, too old, or the wrong one
     └── UsageError (RuntimeError)                   right call, wrong place or time
         └── NoConfigError (NotImplementedError)     a layer that Keras cannot write down; Keras looks for that class
@@ -151,6 +155,17 @@ class LockTimeout(CacheError, TimeoutError):  # noqa: N818 - named like the buil
     owner: str = ""
 
 
+class StoreError(HubError, OSError):
+    """The object store behind a hub cannot be reached, is full, or does not do what it is asked.
+
+    ``store`` is its URL, ``key`` the object; ``is_full`` tells that there is no space left.
+    """
+
+    store: str = ""
+    key: str = ""
+    is_full: bool = False
+
+
 class FormatError(HubError, ValueError):
     """Files are not a model, or not whole."""
 
@@ -193,6 +208,24 @@ class ComparisonError(HubError, ValueError):
 
 class PublishError(HubError, ValueError):
     """A model or module cannot be made, written or published."""
+
+
+class ConflictError(PublishError):
+    """A version exists already with other files, or existed: what is published never changes."""
+
+
+class IncompleteError(PublishError):
+    """An upload cannot be published yet.
+
+    ``missing`` has the sha256 of the blocks that are still to be sent, also of those that were sent and then damaged;
+    without any, it is enough to try again.
+    """
+
+    missing: tuple[str, ...] = ()
+
+
+class LimitError(PublishError):
+    """A model is larger than a hub takes."""
 
 
 class DependencyError(HubError, ImportError):

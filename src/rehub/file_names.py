@@ -25,6 +25,11 @@ _FETCH_AGAIN = "Fetch it again; if it recurs, tell the publisher."
 _IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0").union(
     map(chr, range(0xFE00, 0xFE10)), map(chr, range(0xE0100, 0xE01F0))
 )
+# Of the category Cf, those that are seen. Source: Unicode, Prepended_Concatenation_Mark.
+_SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+# Persian, the scripts of India and joined emoji need these, but only inside of a word: between letters, with their
+# marks, or symbols, and never those of ASCII.
+_JOINERS = frozenset("\u200c\u200d")
 
 
 class _Place(NamedTuple):
@@ -73,6 +78,8 @@ class FileNames:
             raise self._refused("a file without a name", name)
         if _CONTROL.search(name):
             raise self._refused("a name with control characters", name)
+        if not name.isascii() and any(map(_has_invisible, segments)):
+            raise self._refused("a name with invisible characters, which may show it as another one", name)
         if any(segment.endswith((".", " ")) or _RESERVED.fullmatch(segment) for segment in segments):
             raise self._refused("a name that stands for something else on Windows", name)
         self._claim(segments, is_folder=is_folder)
@@ -109,6 +116,19 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _has_invisible(segment: str) -> bool:
+    for place, letter in enumerate(segment):
+        if unicodedata.category(letter) == "Cf" and letter not in _SEEN:
+            around = segment[place - 1 : place] + segment[place + 1 : place + 2]
+            if letter not in _JOINERS or len(around) < 2 or not all(map(_can_be_joined, around)):
+                return True
+    return False
+
+
+def _can_be_joined(letter: str) -> bool:
+    return not letter.isascii() and unicodedata.category(letter)[0] in "LMS"
 
 
 def _is_up(segment: str) -> bool:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from rehub.archive.fingerprint import measure
 from rehub.cache import layout
+from rehub.cache.lock import claim
 from rehub.cache.store import Store
 from rehub.errors import CacheError, ChecksumError, FormatError, LockTimeout, TransferError
 from rehub.formats.record import Latest, Record
@@ -141,13 +142,63 @@ def test_staging_leaves_nothing_when_it_is_interrupted(store: Store, monkeypatch
     assert added(store)
 
 
-def test_lock_removes_what_a_killed_process_left(store: Store) -> None:
-    other = PurePosixPath("h/a/b/2")
-    for leaf in (LEAF, other):
-        sample.write(store.root / ".staging" / f"{layout.key(leaf)}.0123" / "model")
-        (store.root / ".staging" / f"{layout.key(leaf)}.4567").write_text("{}")
+def opened(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
+@pytest.fixture
+def leftovers(store: Store) -> set[str]:
+    """What killed processes left of the model and of another one; returns the names of the latter's."""
+    other = layout.key(PurePosixPath("h/a/b/2"))
+    for key in (layout.key(LEAF), other):
+        sample.write(store.root / ".staging" / f"{key}.0123" / "model")
+        (store.root / ".staging" / f"{key}.4567").write_text("{}")
+    sample.write(store.root / ".staging" / f"{other}.blocks-89ab" / "model")
+    return {f"{other}.0123", f"{other}.4567", f"{other}.blocks-89ab"}
+
+
+def test_lock_removes_what_killed_processes_left(store: Store, leftovers: set[str]) -> None:
+    used, _, begun = sorted(leftovers)
+    with claim(store.root / ".staging" / used), store.lock(LEAF):
+        assert {path.name for path in debris(store.root)} == {begun, used}
     with store.lock(LEAF):
-        assert {path.name for path in debris(store.root)} == {f"{layout.key(other)}.{end}" for end in ("0123", "4567")}
+        assert {path.name for path in debris(store.root)} == {begun}
+
+
+def test_lock_removes_nothing_of_other_models_where_nobody_can_tell_whether_it_is_used(
+    store: Store, leftovers: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def refused(descriptor: int, operation: int) -> None:
+        if opened(descriptor).parent.name == ".staging":
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with store.lock(LEAF):
+        assert {path.name for path in debris(store.root)} == leftovers
+
+
+def test_staging_gives_another_folder_when_the_first_is_swept_before_it_is_claimed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+    swept = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not swept and opened(descriptor).parent.name == ".staging":
+            swept.append(opened(descriptor))
+            swept[0].rmdir()
+        flock(descriptor, operation)
+
+    with store.lock(LEAF):
+        monkeypatch.setattr(fcntl, "flock", late)
+        with store.staging(LEAF) as folder:
+            assert folder.parent not in swept
+            with claim(folder.parent) as is_free:
+                assert not is_free
+    assert swept
 
 
 def test_point_remembers_what_an_unversioned_handle_stands_for(store: Store) -> None:

@@ -57,7 +57,7 @@ _LONGEST_S = 30.0
 _STEPS = frozenset(
     {
         *("close", "flock", "fsync", "ftruncate", "mkdir", "open", "posix_fallocate", "remove", "rename", "replace"),
-        *("rmdir", "truncate", "unlink", "utime", "write"),
+        *("link", "rmdir", "truncate", "unlink", "utime", "write"),
     }
 )
 """The functions of Python that change files or folders, or begin or end to."""
@@ -119,9 +119,9 @@ def carry_out(work: Callable[[], object], place: Path, step: int = 0, happening:
 def _carry_out(work: Callable[[], object], place: Path, step: int, happening: Happening) -> None:
     faulthandler.dump_traceback_later(_LONGEST_S, exit=True)
     if step:
-        _at_step(step, lambda: happening(place))
+        at_step(step, lambda: happening(place))
     work()
-    _at_step(0, lambda: None)
+    at_step(0, lambda: None)
 
 
 def _resolve(
@@ -130,25 +130,25 @@ def _resolve(
     faulthandler.dump_traceback_later(_LONGEST_S, exit=True)
     with rehub.settings(**settings):
         if step:
-            _at_step(step, lambda: happening(cache))
+            at_step(step, lambda: happening(cache))
         try:
             path = rehub.resolve(url)
         except HubError:
             traceback.print_exc()
             sys.exit(REFUSED)
         except KeyboardInterrupt:
-            _at_step(0, lambda: None)
+            at_step(0, lambda: None)
             rehub.resolve(url)  # as in a notebook: nothing that this process began is in the way
             sys.exit(INTERRUPTED)
         finally:
-            _at_step(0, lambda: None)
+            at_step(0, lambda: None)
         with contextlib.suppress(PermissionError):
             found = sample.read(path)
             sys.exit(WHOLE if found == files else LACKING if found.items() <= files.items() else CORRUPT)
         sys.exit(WHOLE)
 
 
-def _at_step(number: int, happen: Callable[[], object]) -> None:
+def at_step(number: int, happen: Callable[[], object]) -> None:
     """Lets something happen after that step of this process, whichever thread does it; 0 for never, or `EVERY`."""
     steps = itertools.count(1)
 

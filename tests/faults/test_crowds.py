@@ -5,17 +5,18 @@ from __future__ import annotations
 import concurrent.futures
 import errno
 import functools
+import itertools
 import multiprocessing.synchronize
 import os
 import threading
-import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 import rehub
 from rehub import configuration
+from rehub.cache.store import Store
 from rehub.configuration import Settings
 from rehub.errors import NotFoundError
 from tests.faults import children
@@ -87,32 +88,54 @@ def test_resolve_downloads_once_when_the_first_of_many_has_failed() -> None:
     assert len(server.requests) == 2
 
 
-def test_waiters_look_again_at_once_when_the_winner_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The winner gets its answer when all others wait for it; none of them sleeps longer than 50 ms at a time."""
+def test_waiters_are_woken_when_the_winner_is_done(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They look for the model every 50 ms, and need not: the system tells all of them when the lock is free."""
     count = 4
-    slept: dict[int, list[float]] = {}
-    sleep, all_wait = time.sleep, threading.Event()
+    store, path = Store(cache, 60), PurePosixPath("h/acme/net/1")
+    looks: list[float] = []
+    woken: set[str] = set()
+    done, all_wait = threading.Event(), threading.Event()
+    wait = threading.Event.wait
 
-    def recording(seconds: float) -> None:
-        slept.setdefault(threading.get_ident(), []).append(seconds)
-        if len(slept) == count - 1:
+    def patient(event: threading.Event, timeout: float | None = None) -> bool:
+        name = threading.current_thread().name
+        if not name.startswith("waiter") or timeout is None:
+            return wait(event, timeout)
+        looks.append(timeout)
+        if len(looks) == count:
             all_wait.set()
-        sleep(seconds)
+        is_set = wait(event, 60)
+        if is_set:
+            woken.add(name)
+        return is_set
 
-    def answer(_: Request) -> Answer:
-        assert all_wait.wait(60)
-        return Answer(ARCHIVE)
+    def attend() -> None:
+        with store.lock(path, done.is_set):
+            pass
 
-    def resolve(settings: Settings) -> str:
-        with rehub.settings(settings):
-            return rehub.resolve(f"{server.url}/acme/net/1")
+    monkeypatch.setattr(threading.Event, "wait", patient)
+    with concurrent.futures.ThreadPoolExecutor(count, "waiter") as pool:
+        with store.lock(path):
+            waiting = [pool.submit(attend) for _ in range(count)]
+            assert all_wait.wait(60)
+            done.set()
+        for each in waiting:
+            each.result(60)
+    assert len(woken) == count
+    assert max(looks) <= 0.05
 
-    monkeypatch.setattr(time, "sleep", recording)
-    with MisbehavingServer(answer) as server, concurrent.futures.ThreadPoolExecutor(count) as pool:
-        paths = set(pool.map(resolve, [configuration.current()] * count))
-    assert [is_model(path) for path in paths] == [True]
-    assert len(server.requests) == 1
-    assert max(map(max, slept.values())) <= 0.05
+
+def test_waiters_go_on_when_the_model_is_there_and_the_lock_is_not_free(cache: Path) -> None:
+    store, path = Store(cache, 60), PurePosixPath("h/acme/net/1")
+    looks = itertools.count()
+    with store.lock(path), concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def attend() -> None:
+            with store.lock(path, lambda: next(looks) > 3):
+                pass
+
+        pool.submit(attend).result(60)
+        assert len(list((cache / ".locks").iterdir())) == 1
 
 
 def no_locks(*_: Any) -> None:

@@ -66,6 +66,7 @@ NAMES = {
     **_named("drive", ["C:/x", "c:x", "C:", "assets/c:/x", "file:///x"]),
     **_named("stream", ["saved_model.pb:evil", "saved_model.pb::$DATA", "assets/words.txt:x:$DATA"]),
     **_named("control", ["a\x1b[2Jb", "a\nb", "a\rb", "a\x7fb", "a\u0085b", "a\tb"]),
+    **_named("invisible", ["a\u202etxt.exe", "\u2066a\u2069", "model\u200e.pb", "a\u200bb", "a\u200db", "\ufeffa"]),
     **_named(
         "Windows device", ["CON", "assets/aux.txt", "nul", "Com1.log", "lpt\u00b9", "prn.tar.gz", "conout$", "con ."]
     ),

@@ -206,7 +206,8 @@ def test_resolve_goes_on_where_a_failed_download_ended(cache: Path) -> None:
         hub.change = lambda _, answer: answer
         hub.parts.clear()
         assert sample.read(rehub.resolve(url)) == FILES
-    assert hub.parts == [(WEIGHTS, 4 * BLOCK, len(FILES[WEIGHTS]))]
+    # A small file may have come before, on another connection, or not.
+    assert [part for part in hub.parts if part[0] == WEIGHTS] == [(WEIGHTS, 4 * BLOCK, len(FILES[WEIGHTS]))]
     assert staged(cache) == []
 
 

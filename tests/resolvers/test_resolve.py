@@ -236,6 +236,21 @@ def test_resolve_says_that_a_model_does_not_exist(answer: MemoryResponse, text: 
         through(MemoryTransport({ASKED: answer}), "https://hub.test/acme/net/2")
 
 
+def test_resolve_says_why_a_version_was_removed() -> None:
+    said = {"error": "Version 2 of acme/net was removed: It had no licence.", "versions": ["1", "3"]}
+    with pytest.raises(NotFoundError, match=r"is gone \(status 410\): .* removed: It had no licence\.") as caught:
+        through(MemoryTransport({ASKED: _json(410, said)}), "https://hub.test/acme/net/2")
+    assert caught.value.versions == ("1", "3")
+    assert "there are 1 and 3" in caught.value.hint
+
+
+def test_resolve_says_how_to_log_in_where_a_private_model_looks_like_none() -> None:
+    said = {"error": "No such model on this hub.", "versions": []}
+    with pytest.raises(NotFoundError) as caught:
+        through(MemoryTransport({ASKED: _json(404, said)}), "https://hub.test/acme/net/2")
+    assert "If it is private, run: rehub login https://hub.test" in caught.value.hint
+
+
 @pytest.mark.parametrize("status", [429, 500, 503, 418, 204, 304])
 def test_resolve_says_what_a_server_answered(status: int) -> None:
     answer = MemoryResponse(b"", status, {"retry-after": "77"})

@@ -307,6 +307,23 @@ def test_machines_that_bring_the_same_files_do_not_disturb_each_other(
     assert sample.read(folder).keys() == IN_CACHE
 
 
+def test_machine_brings_a_file_again_that_another_one_has_removed(
+    cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = []
+
+    def copy_while_another_begins(real: Any, source: str, target: str, **options: Any) -> None:
+        brought.append(target)
+        real(source, target, **options)
+        if brought.count(target) == 1 and target.endswith("words.txt"):
+            tf.io.gfile.remove(target)
+
+    uploading(monkeypatch, copy_while_another_begins)
+    Machine(cache, tmp_path / "a", sample.FILES).install()
+    assert read(f"{cache}/{LEAF}") == sample.FILES
+    assert len(brought) == len(sample.FILES) + 1
+
+
 def test_machines_that_bring_different_files_exclude_each_other(
     cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,14 @@ def test_get_tells_that_it_tries_again_when_a_server_keeps_silent(
     ]
 
 
+def test_send_fails_without_speaking_of_fetching_when_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/m"
+    transport = HttpTransport(Settings(retries=0))
+    with pytest.raises(TransferError, match="could not be reached: nothing answers"), transport.send("POST", url, b"x"):
+        pass
+
+
 def test_get_tells_why_it_tries_again_and_when(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     busy = Answer(status=503, headers={"Retry-After": "7"})
     broken = ranged(BODY, '"v1"', cut_at=1_500_000)

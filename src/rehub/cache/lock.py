@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,8 @@ from rehub.errors import LockTimeout
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-_LOOK_S = 0.02
-_LOOKS = 4  # between two tries to get the lock, each of which costs as much as dozens of them
+_LOOK_S = 0.05
+_LOOKS = 4  # between two tries to get the lock, where its release wakes nobody, or its file was replaced
 _NOTE_AT = 1  # in the lock file; Windows lets nobody read the byte before, which is what is locked there
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -88,6 +89,7 @@ def _acquire(path: Path, timeout_s: float, is_done: Callable[[], bool]) -> BaseF
     lock = filelock.FileLock(path, blocking=False, fallback_to_soft=False)
     deadline_s = time.monotonic() + timeout_s
     is_refused = False
+    release: threading.Event | None = None
     while True:
         try:
             lock.acquire()
@@ -95,12 +97,15 @@ def _acquire(path: Path, timeout_s: float, is_done: Callable[[], bool]) -> BaseF
             if not is_refused:  # also of a file that was removed after it was opened, and that nobody has
                 is_refused = True
                 continue
+            if release is None or release.is_set():
+                release = _release(path)
             for _ in range(_LOOKS):
                 if is_done():
                     return None
                 if time.monotonic() >= deadline_s:
                     raise _timeout(path, timeout_s) from None
-                time.sleep(_LOOK_S)
+                if release.wait(_LOOK_S):
+                    break
         except NotImplementedError:
             return None
         except OSError as error:
@@ -109,6 +114,33 @@ def _acquire(path: Path, timeout_s: float, is_done: Callable[[], bool]) -> BaseF
             return None
         else:
             return lock
+
+
+def _release(path: Path) -> threading.Event:
+    """Returns what is set as soon as nobody holds a lock; never where the system wakes nobody for that.
+
+    Looking whether it is free costs each of many who wait as much as a part of the work that they wait for.
+    """
+    is_free = threading.Event()
+    thread = threading.Thread(target=_wait_for_release, args=(path, is_free), name="rehub-lock", daemon=True)
+    thread.start()
+    return is_free
+
+
+def _wait_for_release(path: Path, is_free: threading.Event) -> None:
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            is_free.set()
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # so that all who wait wake at once
+            is_free.set()
+        finally:
+            os.close(descriptor)
 
 
 def _timeout(path: Path, timeout_s: float) -> LockTimeout:

@@ -20,6 +20,7 @@ from rehub.errors import CacheError, FormatError, LockTimeout
 from rehub.formats.record import Latest, Record, read_latest, read_record, write_latest, write_record
 
 _CLAIM_S = 3_600.0
+_TRIES = 3
 
 
 class RemoteStore:
@@ -161,9 +162,13 @@ class RemoteStore:
         good = {name for name, fact in record.files.items() if known.get(name) == fact and there.get(name) == fact[0]}
         for name in there.keys() - good:
             remote_files.remove(f"{target}/{name}")
-        remote_files.upload(folder, target, [name for name in record.files if name not in good])
-        lost = self._lost(leaf, record)
-        if lost:
+        lost = [name for name in record.files if name not in good]
+        for _ in range(_TRIES):  # another machine that brings the same files begins with removing what it finds
+            remote_files.upload(folder, target, lost)
+            lost = self._lost(leaf, record)
+            if not lost:
+                break
+        else:
             raise CacheError(
                 f"{target} has not become whole: {', '.join(lost)} did not arrive.",
                 hint="Try again; if it recurs, set TFHUB_CACHE_DIR to another folder.",

@@ -93,7 +93,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, path: PurePosixPath, is_done: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Keeps others from making the same model, and removes what a killed process left of it.
+        """Keeps others from making the same model, and removes what killed processes left, of other models too.
 
         What `resumable` can go on with stays.
 
@@ -112,13 +112,13 @@ class Store:
                     _make(self.root / name)
                 lock = self.root / layout.LOCKS / f"{key}.lock"
                 _clear(lock)
-                if stack.enter_context(hold(lock, self._lock_timeout_s, is_done)):
+                is_held = stack.enter_context(hold(lock, self._lock_timeout_s, is_done))
+                if is_held:
                     self._held.add(key)
                     stack.callback(self._held.discard, key)
-                    for leftover in (self.root / layout.STAGING).glob(f"{key}.*"):
-                        if not leftover.name.startswith(f"{key}.{_KEPT}"):
-                            _remove_free(leftover)
-                stack.callback(self._remove_useless, lock, path)
+                    self._sweep(key)
+                if is_held or not is_done():
+                    stack.callback(self._remove_useless, lock, path)
             yield
 
     @contextlib.contextmanager
@@ -133,13 +133,14 @@ class Store:
         Raises:
             CacheError: If the cache folder cannot be written.
         """
-        outer = self.root / layout.STAGING / f"{layout.key(path)}.{_unique()}"
+        key = layout.key(path)
         with contextlib.ExitStack() as stack:
-            stack.callback(_remove, outer)
             with self._translated():
-                self._remove_kept(layout.key(path), but="")
-                _make(outer / "model")
-                stack.enter_context(claim(outer))
+                self._remove_kept(key, but="")
+                outer = self._new(stack, f"{key}.")
+                stack.callback(_remove, outer)
+                # Not the outer one too: in what came back after it was taken others may work.
+                (outer / "model").mkdir()
             yield outer / "model"
 
     @contextlib.contextmanager
@@ -164,8 +165,7 @@ class Store:
             try:
                 with self._translated():
                     self._remove_kept(key, but=outer.name)
-                    # Not the outer one too: in what came back after it was taken others may work.
-                    (outer / "model").mkdir(exist_ok=True)
+                    (outer / "model").mkdir(exist_ok=True)  # and not the outer one, as in `staging`
                 yield outer / "model"
             except BaseException as error:
                 is_broken = isinstance(error, TransferError) and not isinstance(error, ChecksumError)
@@ -182,10 +182,26 @@ class Store:
             for begun in sorted((self.root / layout.STAGING).glob(f"{prefix}*")):
                 if stack.enter_context(claim(begun)) is not False:
                     return begun
-        new = self.root / layout.STAGING / f"{prefix if key in self._held else f'{key}.'}{_unique()}"
-        _make(new)
-        stack.enter_context(claim(new))
-        return new
+        return self._new(stack, prefix if key in self._held else f"{key}.")
+
+    def _new(self, stack: contextlib.ExitStack, prefix: str) -> Path:
+        """Makes a folder that is claimed; who sweeps may have found it before it was."""
+        while True:
+            folder = self.root / layout.STAGING / f"{prefix}{_unique()}"
+            _make(folder)
+            if stack.enter_context(claim(folder)) is not False:
+                return folder
+
+    def _sweep(self, key: str) -> None:
+        """Removes what killed processes left.
+
+        Of another model only what is certainly nobody's: it may be theirs who lost their lock, and when the model is
+        there nobody takes its lock again.
+        """
+        for leftover in (self.root / layout.STAGING).iterdir():
+            owner, _, rest = leftover.name.partition(".")
+            if rest and not rest.startswith(_KEPT):
+                _remove_free(leftover, is_certain=owner != key)
 
     def _remove_kept(self, key: str, *, but: str) -> None:
         if key in self._held:
@@ -194,7 +210,7 @@ class Store:
                     _remove_free(folder)
 
     def _remove_useless(self, lock: Path, path: PurePosixPath) -> None:
-        """Removes the file of a lock that is held, unless it belongs to a model or to a note of a newest version."""
+        """Removes the file of a lock that nobody else holds, unless a model or a note of a newest version is there."""
         if not any(os.path.lexists(self.path(note(path))) for note in (layout.record, layout.pointer)):
             _remove(lock)
 
@@ -254,10 +270,10 @@ class Store:
         """Writes a file at once; what is left when this process is killed goes with the next lock of that key."""
         target = Path(self.path(path))
         new = self.root / layout.STAGING / f"{key}.{_unique()}"
-        for last in (False, True):
+        for last in (False, False, True):
             try:
                 _make(new.parent)
-                with new.open("xb") as file:
+                with new.open("xb") as file, claim(new):
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -355,10 +371,15 @@ def _clear(path: Path) -> None:
         _remove(path)
 
 
-def _remove_free(path: Path) -> None:
-    """Removes what a killed process left, unless somebody works in it who lost his lock."""
+def _remove_free(path: Path, *, is_certain: bool = False) -> None:
+    """Removes what a killed process left, unless somebody works in it who lost his lock.
+
+    Args:
+        path: A file or folder.
+        is_certain: Whether nobody has to be known to work in it, not only supposed.
+    """
     with claim(path) as is_free:
-        if is_free is not False:
+        if is_free or (is_free is None and not is_certain):
             _remove(path)
 
 

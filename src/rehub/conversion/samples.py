@@ -42,7 +42,7 @@ class Samples:
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.problem = "the model ran with none of the inputs that were made for it; pass some as sample inputs"
-        for inputs in [_converted(entry, given)] if given is not None else _made(entry.specs):
+        for inputs in [_converted(entry, given)] if given is not None else fill(dict(entry.specs)):
             try:
                 first, second = (_run(entry, inputs, variables) for _ in range(2))
             except Exception as error:  # whatever the ops of a model raise
@@ -195,16 +195,32 @@ def _fitting(name: str, value: Any, spec: Any) -> Any:
     return value
 
 
-def _made(specs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def fill(specs: Any, *, batch: int = _BATCH, seed: int = 0, texts: Sequence[str] = ()) -> Iterator[Any]:
+    """Makes arguments for a function; yields several, since not every model takes every size.
+
+    Args:
+        specs: A nest with a ``tf.TypeSpec`` for each tensor.
+        batch: The size of the first axis, where any fits.
+        seed: Others give other numbers.
+        texts: For inputs that are texts; empty for any.
+
+    Yields:
+        The nest with tensors for the specs; nothing if one is of a kind that has rules of its own.
+    """
+    tf = import_tensorflow()
+    leaves = tf.nest.flatten(specs)
     for size in _SIZES:
-        found = {name: _value(spec, size, place) for place, (name, spec) in enumerate(sorted(specs.items()))}
-        if any(value is None for value in found.values()):
+        found = [
+            _value(leaf, (batch, size), seed + place, texts or _TEXTS) if isinstance(leaf, tf.TypeSpec) else leaf
+            for place, leaf in enumerate(leaves)
+        ]
+        if any(value is None and leaf is not None for value, leaf in zip(found, leaves, strict=True)):
             return
-        yield found
+        yield tf.nest.pack_sequence_as(specs, found)
 
 
-def _value(spec: Any, size: int, seed: int) -> Any:
-    """A tensor that fits a spec; None for kinds that have rules of their own."""
+def _value(spec: Any, sizes: tuple[int, int], seed: int, texts: Sequence[str]) -> Any:
+    """A tensor that fits a spec, with sizes for its first and other axes; None for kinds with rules of their own."""
     import numpy as np
 
     tf = import_tensorflow()
@@ -212,14 +228,14 @@ def _value(spec: Any, size: int, seed: int) -> Any:
         return None
     axes = reusable.dimensions(spec.shape)
     axes = (None,) if axes is None else axes
-    shape = [(size if place else _BATCH) if axis is None else axis for place, axis in enumerate(axes)]
+    shape = [sizes[place > 0] if axis is None else axis for place, axis in enumerate(axes)]
     random = np.random.default_rng(seed)
     if spec.dtype.is_floating or spec.dtype.is_complex:
         dense = tf.cast(random.uniform(0.0, 1.0, shape), spec.dtype)
     elif spec.dtype.is_integer or spec.dtype.is_bool:
         dense = tf.cast(random.integers(0, 2, shape), spec.dtype)  # small enough for the ids of any vocabulary
     elif spec.dtype == tf.string:
-        dense = tf.constant(np.resize(np.array(_TEXTS, object), shape), tf.string)
+        dense = tf.constant(np.resize(np.array(texts, object), shape), tf.string)
     else:
         return None
     if isinstance(spec, tf.SparseTensorSpec):

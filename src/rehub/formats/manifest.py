@@ -99,6 +99,16 @@ def read_manifest(data: bytes) -> Manifest:
         values = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise _damaged(f"is no JSON ({error})") from error
+    return manifest_of(values)
+
+
+def manifest_of(values: object) -> Manifest:
+    """Returns the manifest that a JSON object is, whatever other keys it has.
+
+    Raises:
+        NewerManifest: As `read_manifest` does.
+        FormatError: As `read_manifest` does.
+    """
     version = _field(values, "format", int)
     if version != _VERSION:
         raise NewerManifest(f"the manifest is of format {version}.", hint="A newer version of rehub may know it.")

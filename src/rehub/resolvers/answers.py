@@ -12,7 +12,7 @@ from rehub.transport.origin import is_private, is_same_origin, origin
 from rehub.transport.redirects import shown
 
 _TEXT_LIMIT_BYTES = 64 << 10
-_SHOWN = 200
+_SHOWN = 500
 _KAGGLE = "https://www.kaggle.com"
 _EXPIRED_AT_GOOGLE = 400  # Google Cloud Storage calls an expired signature a bad request; others, 403
 
@@ -117,18 +117,23 @@ def _one_line(text: str) -> str:
 
 def _not_found(handle: Handle, response: Response, said: str, versions: tuple[str, ...]) -> tuple[str, str]:
     """Returns the message and the hint for a model or a version that is not there."""
+    where = "" if is_same_origin(handle.location, response.url) else f" of {_server(response)}"
+    if response.status == 410:
+        hint = f"Ask for another version; there {_listed(versions)}." if versions else "Ask whoever runs the server."
+        return f"{handle.location} is gone (status 410{where}){said}.", hint
     if versions and handle.version is not None:
         model = urlsplit(handle.location).path.strip("/").rpartition("/")[0]
         return (
             f"no version {handle.version} of {model!r} on {urlsplit(response.url).netloc}; there {_listed(versions)}.",
             "Ask for one of these, or omit the version to get the newest.",
         )
-    what = "is gone" if response.status == 410 else "does not exist"
-    where = "" if is_same_origin(handle.location, response.url) else f" of {_server(response)}"
     hint = "Check its spelling, and open it in a browser: a model's URL reads https://HOST/PUBLISHER/MODEL/VERSION."
     if urlsplit(handle.location).scheme in ("http", "https"):
-        hint += f" If another server has it, name that: REHUB_MIRRORS={origin(handle.location)}=https://OTHER-HOST"
-    return f"{handle.location} {what} (status {response.status}{where}){said}.", hint
+        server = origin(handle.location)
+        if response.credential is None:
+            hint += f" If it is private, run: rehub login {server}."
+        hint += f" If another server has it, name that: REHUB_MIRRORS={server}=https://OTHER-HOST"
+    return f"{handle.location} does not exist (status {response.status}{where}){said}.", hint
 
 
 def _later_hint(response: Response) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from rehub.archive.disk import sync_folder
+from rehub.archive.disk import WRITTEN_BYTES, sync_folder
 from rehub.archive.space import reserve
 from rehub.archive.stage import Stage
 from rehub.cache.blocks import Place
@@ -20,7 +20,7 @@ from rehub.cache.failures import write_error
 from rehub.formats.manifest import Manifest, ManifestFile
 from rehub.resolvers.block_runs import Run
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 17  # so few that they are still near the processor when they are hashed
 _SYNCED_BYTES = 32 << 20
 _RESERVED_BYTES = 16 << 20
 
@@ -136,7 +136,7 @@ class BlockFiles:
             self._reserve(number, file, start, start + len(data))
             file.seek(start)
             while data:  # a file without a buffer may take less than it is given
-                data = data[file.write(data) :]
+                data = data[file.write(data[:WRITTEN_BYTES]) :]
 
     def mark(self, number: int, start: int, end: int) -> None:
         """Notes that bytes of a file have been written, after all before them from the beginning of a block on."""

@@ -29,7 +29,7 @@ def inspect(handle: str | os.PathLike[str], *, endpoints: bool = False) -> Model
         ResolveError: If no model can be had by it; see `rehub.resolve` for this and for transfer and cache errors.
         FormatError: If there is no model, which the hint says more about, or a damaged one.
     """
-    return model_info.describe(_folder(handle), activations=endpoints)
+    return model_info.describe(folder_of(handle), activations=endpoints)
 
 
 def verify(handle: str | os.PathLike[str]) -> tuple[Damage, ...]:
@@ -41,7 +41,7 @@ def verify(handle: str | os.PathLike[str]) -> tuple[Damage, ...]:
     Args:
         handle: As for `inspect`, with the same exceptions.
     """
-    folder = _folder(handle)
+    folder = folder_of(handle)
     found = [Damage(file, what) for file, what in verification.damages(folder)]
     settings = configuration.current()
     place = folder.resolve()
@@ -52,7 +52,15 @@ def verify(handle: str | os.PathLike[str]) -> tuple[Damage, ...]:
     return tuple(found)
 
 
-def _folder(handle: str | os.PathLike[str]) -> Path:
+def folder_of(handle: str | os.PathLike[str]) -> Path:
+    """Returns the folder of a model on this machine.
+
+    Args:
+        handle: As for `inspect`, with the same exceptions.
+
+    Raises:
+        FormatError: If only TensorFlow can open the path.
+    """
     path = resolve(handle)
     if parse(path).kind is Kind.REMOTE:
         raise FormatError(

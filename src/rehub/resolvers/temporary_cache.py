@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import shutil
-import stat
-import tempfile
 import threading
 import warnings
 from pathlib import Path
 
 from rehub.cache.failures import MAY_NOT_WRITE
-from rehub.cache.lock import claim
+from rehub.cache.process_folder import claimed_folder
 from rehub.configuration import Settings
 from rehub.errors import CacheError
 
-_PREFIX, _MARK = "rehub-", ".goes-with-its-process"
+_PREFIX = "rehub-"
 _lock = threading.Lock()
 _claims = contextlib.ExitStack()
 _folders: dict[str, Path] = {}
@@ -46,8 +43,7 @@ def _folder(root: str) -> Path:
         if folder is None or not folder.is_dir():
             from multiprocessing.util import Finalize  # atexit knows nothing of the ends of worker processes
 
-            _remove_dead()
-            folder = _folders[root] = _new()
+            folder = _folders[root] = _claims.enter_context(claimed_folder(_PREFIX))
             Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=0)
             warnings.warn(
                 f"the cache folder {root} may not be written: models are downloaded into {folder}, which is removed "
@@ -55,20 +51,3 @@ def _folder(root: str) -> Path:
                 stacklevel=2,
             )
         return folder
-
-
-def _new() -> Path:
-    """Makes a folder and claims it, until this process and those that it forks have ended."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    _claims.enter_context(claim(folder))
-    (folder / _MARK).touch()
-    return folder
-
-
-def _remove_dead() -> None:
-    """Removes the folders of this user's processes that were killed."""
-    for mark in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_MARK}"):
-        with contextlib.suppress(OSError), claim(mark.parent) as is_free:
-            found = mark.parent.lstat()
-            if is_free and stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-                shutil.rmtree(mark.parent, ignore_errors=True)

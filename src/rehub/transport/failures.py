@@ -24,19 +24,20 @@ class TooSlow(OSError):  # noqa: N818 - says what happened
         super().__init__(f"{count_bytes} bytes in {seconds:.0f} s")
 
 
-def failed(url: str, broken: Exception, timeout_s: float) -> TransferError:
+def failed(url: str, broken: Exception, timeout_s: float, *, is_fetching: bool = True) -> TransferError:
     """Makes the error for a request that brought no answer.
 
     Args:
         url: What was asked for.
         broken: What urllib3 or the system said.
         timeout_s: For how long nothing may come.
+        is_fetching: Whether something was to come, and not to be sent.
     """
     what, hint = explained(url, broken, timeout_s)
     url = shown(url)
     if _is_out_of_reach(broken):
         return OfflineError(f"{url} is out of reach: {what}.", hint=hint, url=url)
-    return TransferError(f"{url} could not be fetched: {what}.", hint=hint, url=url)
+    return TransferError(f"{url} could not be {'fetched' if is_fetching else 'reached'}: {what}.", hint=hint, url=url)
 
 
 def explained(url: str, broken: Exception, timeout_s: float) -> tuple[str, str]:

@@ -70,23 +70,54 @@ class HttpTransport:
         authorize: Authorize | None = None,
     ) -> Iterator[HttpResponse]:
         """Asks for a URL. See `rehub.transport.interface.Transport`."""
+        hint = "Unset REHUB_OFFLINE, or fetch the model on a machine with a network and copy the cache folder."
+        with self._answer("GET", url, None, headers, hint, follow=follow, authorize=authorize) as response:
+            yield response
+
+    @contextlib.contextmanager
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        authorize: Authorize | None = None,
+    ) -> Iterator[HttpResponse]:
+        """Sends something to a URL. See `rehub.transport.interface.Transport`."""
+        with self._answer(
+            method, url, body, headers, "Unset REHUB_OFFLINE.", follow=False, authorize=authorize
+        ) as response:
+            yield response
+
+    @contextlib.contextmanager
+    def _answer(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        offline_hint: str,
+        *,
+        follow: bool,
+        authorize: Authorize | None,
+    ) -> Iterator[HttpResponse]:
         if self._settings.offline:
-            raise OfflineError(
-                f"{redirects.shown(url)} is not asked: rehub is offline.",
-                hint="Unset REHUB_OFFLINE, or fetch the model on a machine with a network and copy the cache folder.",
-                url=redirects.shown(url),
-            )
+            message = f"{redirects.shown(url)} is not asked: rehub is offline."
+            raise OfflineError(message, hint=offline_hint, url=redirects.shown(url))
         with contextlib.ExitStack() as stack:
             connections = self._connections or stack.enter_context(contextlib.closing(Connections(self._settings)))
 
             def ask(extra: Mapping[str, str]) -> tuple[str, urllib3.BaseHTTPResponse, Credential | None]:
-                send = functools.partial(self._send, connections)
+                send = functools.partial(self._send, connections, method, body)
                 return redirects.ask(send, url, {**(headers or {}), **extra}, follow=follow, authorize=authorize)
 
             with contextlib.closing(HttpResponse(ask, self._settings, self._pause)) as response:
                 yield response
 
-    def _send(self, connections: Connections, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, connections: Connections, method: str, body: bytes | None, url: str, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
         own = {"User-Agent": f"rehub/{rehub.__version__}", "Accept-Encoding": "identity"}
         pool = connections.pool(url)
         for tries in itertools.count():
@@ -94,11 +125,17 @@ class HttpTransport:
             try:
                 with contextlib.nullcontext() if self._settings.verify_tls else _told_once():
                     answer = pool.request(
-                        "GET", url, headers={**own, **headers}, preload_content=False, redirect=False, retries=False
+                        method,
+                        url,
+                        body=body,
+                        headers={**own, **headers},
+                        preload_content=False,
+                        redirect=False,
+                        retries=False,
                     )
             except BROKEN as broken:
                 if last or is_lasting(broken):
-                    raise failed(url, broken, self._settings.timeout_s) from broken
+                    raise failed(url, broken, self._settings.timeout_s, is_fetching=method == "GET") from broken
                 self._pause(explained(url, broken, self._settings.timeout_s)[0], tries)
                 continue
             wanted_s = _retry_after_s(answer.headers)

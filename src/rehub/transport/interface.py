@@ -1,4 +1,4 @@
-"""What rehub asks of a transport: GET, with the body as a stream."""
+"""What rehub asks of a transport: GET, with the body as a stream, and sending what is safe to send again."""
 
 from __future__ import annotations
 
@@ -101,5 +101,37 @@ class Transport(Protocol):
         Raises:
             OfflineError: If the network is switched off or out of reach.
             TransferError: If no answer comes, or redirects go in circles or from https to http.
+        """
+        ...
+
+
+class Sender(Transport, Protocol):
+    """A transport that sends, too."""
+
+    def kept(self) -> AbstractContextManager[Sender]:
+        """As of `Transport`."""
+        ...
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        authorize: Authorize | None = None,
+    ) -> AbstractContextManager[Response]:
+        """Sends something to a URL; what fails for the moment is sent again. No redirects are followed.
+
+        Args:
+            method: Such as ``PUT``. Doing it twice has to be the same as doing it once.
+            url: ``http`` or ``https``.
+            body: What is sent.
+            headers: Further headers.
+            authorize: Says what is sent to show who asks.
+
+        Raises:
+            OfflineError: If the network is switched off or out of reach.
+            TransferError: If no answer comes.
         """
         ...
