@@ -20,9 +20,11 @@ from rehub.cache import bundle_reading, layout
 from rehub.cache.store import Store
 from rehub.errors import HubError
 from rehub.formats import checkpoint_data, checkpoint_index, keras_metadata, saved_model, schema, tf1_hub
+from rehub.formats.card import read_card, write_card
 from rehub.formats.lockfile import read_lockfile, write_lockfile
 from rehub.formats.manifest import read_manifest, write_manifest
 from rehub.formats.record import read_latest, read_record, write_latest, write_record
+from rehub.formats.version_record import read_version_record, write_version_record
 from rehub.handle import Kind, parse
 from rehub.model.model_info import describe, missing_files
 
@@ -140,6 +142,18 @@ def manifest(data: bytes) -> None:
         _check_name(name)
 
 
+def version_record(data: bytes) -> None:
+    """What a hub knows of a version."""
+    read = read_version_record(data)
+    assert read_version_record(write_version_record(read)) == read
+
+
+def card(data: bytes) -> None:
+    """A model card, with front matter or as tfhub.dev had it."""
+    read = read_card(data)
+    assert read_card(write_card(read)) == read
+
+
 def lockfile(data: bytes) -> None:
     """A lock file."""
     read = read_lockfile(data)
@@ -150,7 +164,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(handle, tar, archive, bundle, saved_model_pb, saved_model_pbtxt, tfhub_module_pb),
-        *(keras_metadata_pb, variables_index, record, latest, manifest, lockfile),
+        *(keras_metadata_pb, variables_index, record, latest, manifest, version_record, card, lockfile),
     )
 }
 

@@ -16,12 +16,12 @@ import click
 
 from rehub.cli.columns import lay_out
 from rehub.errors import HubError
+from rehub.words import count as count
+from rehub.words import size as size
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
-
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def write(line: str, *, bold: bool = False, colour: str | None = None) -> None:
@@ -98,14 +98,6 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def size(count_bytes: int) -> str:
-    """Returns a size for a person: ``1.2 MB`` are 1,200,000 bytes."""
-    value, unit = float(count_bytes), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 99.95 else f"{value:.1f} {_UNITS[unit]}"
-
-
 def date(time_s: float | None) -> str:
     """Returns a time for a person: day and minute on this machine."""
     return "unknown" if time_s is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(time_s))
@@ -114,11 +106,6 @@ def date(time_s: float | None) -> str:
 def iso(time_s: float | None) -> str | None:
     """Returns a time for a program: ISO 8601, UTC."""
     return None if time_s is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_s))
-
-
-def count(number: int, what: str) -> str:
-    """Returns a number of things: ``1 model``, ``2 models``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def mark(kind: str) -> str:
