@@ -36,9 +36,21 @@ COMMANDS = (
     "login",
     "logout",
     "publish",
+    "publish card",
+    "publish check",
+    "publish pack",
+    "publish push",
     "publish text-embeddings",
     "resolve",
     "serve",
+    "serve collection",
+    "serve gc",
+    "serve publisher",
+    "serve remove",
+    "serve token",
+    "serve token create",
+    "serve token list",
+    "serve token revoke",
 )
 
 
@@ -72,7 +84,7 @@ def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"rehub {rehub.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [(), ("nothing",), ("resolve",), ("serve",), ("serve", ".", "--port", "70000")])
+@pytest.mark.parametrize("arguments", [(), ("nothing",), ("resolve",), ("serve", ".", "--port", "70000")])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code(*arguments) == 2
 

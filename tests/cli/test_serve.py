@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import rehub
 from rehub.server import EmbeddedHub
 
 
@@ -34,12 +37,15 @@ def _serving(tmp_path: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen
     """Runs the command; gives the process, the hub's URL and the lines told so far."""
     spool = tmp_path / "spool"
     spool.mkdir(exist_ok=True)
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "rehub", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "rehub", "serve", "--port", "0", "--no-access-log", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TMPDIR": str(spool)},
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(spool), "PYTHONPATH": str(Path(rehub.__file__).parents[1])},
         start_new_session=True,
     )
     watchdog = threading.Timer(60, os.killpg, (process.pid, signal.SIGKILL))
@@ -47,7 +53,7 @@ def _serving(tmp_path: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen
     try:
         assert process.stderr is not None
         lines = [process.stderr.readline(), process.stderr.readline()]
-        url = re.search(r"http://\S+", lines[0])
+        url = re.search(r"http://\S+", "".join(lines))
         assert url, lines
         _wait_until_it_answers(url[0])
         yield process, url[0], lines
@@ -109,6 +115,78 @@ def test_serve_ends_with_an_error_when_its_worker_dies(models: Path, tmp_path: P
     assert workers
     assert (process.returncode, out) == (1, "")
     assert "Unexpected exit from worker" in err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_finishes_running_downloads_before_it_ends(models: Path, tmp_path: Path, workers: str) -> None:
+    target = "/acme/net/1?rehub-file=saved_model.pb"
+    with _serving(tmp_path, str(models), "--workers", workers) as (process, url, _):
+        with (
+            urllib.request.urlopen(f"{url}{target}") as whole,
+            urllib.request.urlopen(urllib.request.Request(url + target, headers={"Range": "bytes=1-"})) as part,
+        ):
+            begun = [whole.read(1), part.read(1)]
+            process.terminate()
+            _wait_until_it_listens_no_more(url)
+            contents = [begun[0] + whole.read(), begun[1] + part.read()]
+
+        _, err = process.communicate(timeout=30)
+
+    content = (models / "acme/net/1/saved_model.pb").read_bytes()
+    assert contents == [content, content[1:]]
+    assert (process.returncode, err) == (0, "")
+
+
+def _wait_until_it_listens_no_more(url: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    for _ in range(500):
+        try:
+            socket.create_connection((host, int(port))).close()
+        except ConnectionRefusedError:
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError(f"{url} goes on")
+
+
+def test_serve_makes_the_folder_of_the_hub_when_none_is_named(tmp_path: Path) -> None:
+    with _serving(tmp_path) as (_, url, lines):
+        assert lines[0] == "Made the folder ./hub for the hub.\n"
+        assert (tmp_path / "folder/hub").is_dir()
+        assert urllib.request.urlopen(url).status == 200
+
+
+def test_serve_tells_each_request(models: Path, tmp_path: Path) -> None:
+    with _serving(tmp_path, str(models), "--access-log") as (process, url, _):
+        urllib.request.urlopen(f"{url}/acme/net/1?tf-hub-format=compressed").close()
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+
+    assert [json.loads(line)["path"] for line in err.splitlines()] == ["/acme/net/1?tf-hub-format=compressed"]
+
+
+def test_serve_counts_the_requests_of_all_workers(models: Path, tmp_path: Path) -> None:
+    with _serving(tmp_path, str(models), "--workers", "2") as (_, url, _):
+        for _ in range(20):
+            urllib.request.urlopen(f"{url}/acme/net/1").close()
+        counts = set()
+        for _ in range(10):
+            with urllib.request.urlopen(f"{url}/metrics") as answer:
+                text = answer.read().decode()
+            counts.add(re.search(r'requests_total\{kind="page",status="2xx"\} (\d+)', text)[1])  # type: ignore[index]
+
+    assert counts == {"20"}
+
+
+def test_serve_limits_and_hides_as_it_is_told(models: Path, tmp_path: Path) -> None:
+    with _serving(tmp_path, str(models), "--private", "--rate-limit", "0.1") as (_, url, _):
+        statuses = []
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError) as error:
+                urllib.request.urlopen(f"{url}/acme/net/1")
+            statuses.append(error.value.code)
+            error.value.close()
+
+    assert statuses == [401, 429]
 
 
 def test_serve_names_the_uncompressed_copy(models: Path, tmp_path: Path) -> None:
@@ -174,4 +252,10 @@ def test_serve_names_the_extra_when_a_package_is_missing(models: Path, package: 
     error = _fail("-c", code, str(models))
 
     assert f"'{package}'" in error
-    assert "pip install starlette granian" in error
+    assert 'pip install "rehub[server]"' in error
+
+
+def test_serve_fails_when_models_are_to_be_tried_and_tensorflow_is_missing(models: Path) -> None:
+    error = _fail("-m", "rehub", "serve", str(models), "--port", "0", "--try-it")
+
+    assert 'pip install "rehub[tensorflow]"' in error

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rehub.server import EmbeddedHub
+from tests.server.published import put_published
 
 _BUCKET = "gs://bucket/prefix"
 
@@ -37,15 +38,23 @@ print(json.dumps({"release": tensorflow_hub.__version__, **answers}))
 """
 
 
-@pytest.fixture(scope="module")
-def hub(half_plus_two: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+@pytest.fixture(scope="module", params=["as it was exported", "published"])
+def folder(request: pytest.FixtureRequest, half_plus_two: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    shutil.copytree(half_plus_two, folder / "acme/half_plus_two/1")
+    if request.param == "published":
+        put_published(folder, "acme/half_plus_two/1", "models/half_plus_two")
+    else:
+        shutil.copytree(half_plus_two, folder / "acme/half_plus_two/1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(folder: Path) -> Iterator[EmbeddedHub]:
     with EmbeddedHub(folder, uncompressed_base=_BUCKET) as hub:
         yield hub
 
 
-def test_tensorflow_hub_loads_from_our_hub(hub: EmbeddedHub, peer_python: Path, tmp_path: Path) -> None:
+def test_tensorflow_hub_loads_from_our_hub(hub: EmbeddedHub, folder: Path, peer_python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [peer_python, "-W", "ignore", "-c", _LOAD_WITH_TENSORFLOW_HUB, f"{hub.url}/acme/half_plus_two"],
         capture_output=True,
@@ -60,7 +69,8 @@ def test_tensorflow_hub_loads_from_our_hub(hub: EmbeddedHub, peer_python: Path, 
     for name in ("versioned", "unversioned"):
         assert (answers[name]["values"], answers[name]["variables"]) == ([7.0, 12.0], 2), name
     assert Path(answers["versioned"]["path"]).is_relative_to(tmp_path)
-    assert answers["in_place"] == [f"{_BUCKET}/acme/half_plus_two/1"] * 2
+    (model,) = folder.rglob("saved_model.pb")
+    assert answers["in_place"] == [f"{_BUCKET}/{model.parent.relative_to(folder).as_posix()}"] * 2
     assert "404" in answers["missing"]
 
 

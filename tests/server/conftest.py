@@ -48,11 +48,11 @@ def hub(models: Path) -> Iterator[EmbeddedHub]:
         yield hub
 
 
-def ask_hub(hub: EmbeddedHub, target: str, method: str = "GET", **headers: str) -> Answer:
+def ask_hub(hub: EmbeddedHub, target: str, method: str = "GET", *, body: bytes | None = None, **headers: str) -> Answer:
     """Sends one request whose target goes out exactly as it is; ``if_range`` becomes ``If-Range``."""
     connection = http.client.HTTPConnection(hub.url.removeprefix("http://"), timeout=30)
     try:
-        connection.request(method, target, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        connection.request(method, target, body, {name.replace("_", "-"): text for name, text in headers.items()})
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
     finally:

@@ -22,6 +22,10 @@ def test_strays_are_the_models_without_a_url(tmp_path: Path) -> None:
     assert Catalogue(root).strays() == ["acme/net/007", "acme/net/2/extra", "acme/net/latest", "acme/plain"]
 
 
+def test_strays_are_not_what_a_publisher_left_who_did_not_come_to_the_end(tmp_path: Path) -> None:
+    assert Catalogue(put(tmp_path, f"acme/net/1/{'0' * 32}/files")).strays() == []
+
+
 def test_strays_name_the_folder_itself_when_it_is_a_model(tmp_path: Path) -> None:
     assert Catalogue(put(tmp_path, ".")).strays() == ["."]
 

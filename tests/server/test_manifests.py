@@ -74,6 +74,13 @@ def test_get_answers_304_when_the_client_has_the_manifest(ask: Ask) -> None:
     assert ask(TARGET, if_none_match=etag).status == 200
 
 
+def test_get_answers_archives_but_no_manifests_to_caches_that_many_use(ask: Ask) -> None:
+    answers = manifest(ask), ask(TARGET)
+
+    assert [answer.headers["Vary"] for answer in answers] == ["Accept", "Accept"]
+    assert [answer.headers["Cache-Control"].partition(",")[0] for answer in answers] == ["private", "public"]
+
+
 def test_get_answers_a_new_manifest_when_a_file_has_changed(ask: Ask, models: Path, index: bytes) -> None:
     before = manifest(ask)
     file = models / "acme/net/2/variables/variables.index"
@@ -167,11 +174,12 @@ def test_get_file_answers_the_whole_when_if_range_names_another(ask: Ask, index:
     assert (answer.status, answer.body) == (200, index)
 
 
-def test_get_file_answers_an_empty_one(ask: Ask, models: Path) -> None:
+def test_get_file_answers_an_empty_one_also_to_caches_that_ask_for_parts(ask: Ask, models: Path) -> None:
     (models / "acme/net/2/nothing").touch()
 
-    assert ask("/acme/net/2?rehub-file=nothing").body == b""
-    assert ask("/acme/net/2?rehub-file=nothing", range="bytes=0-").status == 416
+    for headers in ({}, {"range": "bytes=0-16777215"}):
+        answer = ask("/acme/net/2?rehub-file=nothing", **headers)
+        assert (answer.status, answer.body) == (200, b"")
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from rehub.server.app import build_app
     from rehub.server.embedded import EmbeddedHub
     from rehub.server.foreground import serve
+    from rehub.server.options import HubOptions
 
-__all__ = ["EmbeddedHub", "build_app", "serve"]
+__all__ = ["EmbeddedHub", "HubOptions", "build_app", "serve"]
 
 _LAZY = {
     "EmbeddedHub": "rehub.server.embedded",
+    "HubOptions": "rehub.server.options",
     "build_app": "rehub.server.app",
     "serve": "rehub.server.foreground",
 }
+_PACKAGES = frozenset(
+    {"anyio", "granian", "jinja2", "markdown_it", "markupsafe", "nh3", "pygments", "starlette", "yaml"}
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -28,11 +33,11 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_LAZY[name]), name)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("anyio", "granian", "starlette"):
+        if package not in _PACKAGES:
             raise
         raise DependencyError(
             f"The hub server needs the package {package!r}, which is not installed.",
-            hint="Run: pip install starlette granian, or install rehub with its extra 'server'.",
+            hint='Run: pip install "rehub[server]"',
             package=package,
             required="rehub[server]",
         ) from error

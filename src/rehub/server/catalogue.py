@@ -1,24 +1,19 @@
-"""The catalogue: which models and versions a folder holds, and which of them a URL may name."""
+"""The catalogue: which models lie in a folder as they were exported, and which of them a URL may name."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from rehub.archive.members import members
 from rehub.cache import layout
 from rehub.errors import FormatError, NotFoundError
+from rehub.server import names
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """A numeric folder becomes a version when it holds one of these."""
-
-# No leading zeros: each version has one URL. The length keeps hostile numbers away from int().
-_VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
-# No backslash or colon (Windows would read them as separator and drive), no control characters, nothing hidden.
-_SEGMENT = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,254}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,15 +22,21 @@ class Model:
 
     Attributes:
         name: ``PUBLISHER/MODEL``, perhaps with more segments.
-        versions: Its visible versions in rising order; never empty.
+        versions: Its visible versions in rising order; empty only if all were removed.
+        removed: Those that an operator removed, in rising order.
     """
 
     name: str
     versions: tuple[int, ...]
+    removed: tuple[int, ...] = ()
 
     @property
     def newest(self) -> int:
-        """The highest version."""
+        """The highest of its visible versions.
+
+        Raises:
+            IndexError: If there is none.
+        """
         return self.versions[-1]
 
 
@@ -55,6 +56,8 @@ class Address:
 class Catalogue:
     """A folder of models, laid out as ``PUBLISHER/MODEL/VERSION/``. It is read anew at every question.
 
+    What was published through a hub lies in the same folder; `rehub.server.library` knows it.
+
     Args:
         root: The folder.
 
@@ -73,8 +76,11 @@ class Catalogue:
 
     def models(self) -> list[Model]:
         """Returns every model, by name; those behind links are served, but not listed."""
-        found = (self.find("/".join(parts)) for parts in _folders(self._root, ()))
-        return sorted((model for model in found if model), key=lambda model: model.name)
+        return [model for model in map(self.find, self.names()) if model]
+
+    def names(self) -> list[str]:
+        """Returns the names of all folders that may be models, sorted."""
+        return sorted("/".join(parts) for parts in _folders(self._root, ()))
 
     def strays(self) -> list[str]:
         """Returns where models lie that have no URL, because their folders are not PUBLISHER/MODEL/VERSION, sorted.
@@ -83,7 +89,8 @@ class Catalogue:
         """
         shown = {f"{model.name}/{version}" for model in self.models() for version in model.versions}
         folders = (path.parent for name in MODEL_FILES for path in self._root.rglob(name))
-        return sorted({folder.relative_to(self._root).as_posix() for folder in folders} - shown)
+        strays = {folder.relative_to(self._root).as_posix() for folder in folders} - shown
+        return sorted(stray for stray in strays if not self._is_of_hub(stray))
 
     def flaws(self) -> list[tuple[str, str]]:
         """Returns which listed versions cannot be served, as ``PUBLISHER/MODEL/VERSION``, and why."""
@@ -105,7 +112,7 @@ class Catalogue:
         folder = self._place(name)
         if folder is None:
             return None
-        numbers = (int(entry) for entry in _subfolders(folder) if _VERSION.fullmatch(entry))
+        numbers = (int(entry) for entry in _subfolders(folder) if names.VERSION.fullmatch(entry))
         versions = tuple(sorted(number for number in numbers if self.folder(name, number)))
         return Model(name, versions) if versions else None
 
@@ -113,17 +120,26 @@ class Catalogue:
         """Returns the folder of one version, or None when it does not exist or is not visible."""
         place = self._place(name)
         folder = self._inside(f"{place.relative_to(self._root).as_posix()}/{version}") if place else None
-        return folder if folder and any((folder / file).is_file() for file in MODEL_FILES) else None
+        if folder is None or (folder / names.TOMBSTONE).is_file():
+            return None
+        return folder if _has_model(folder) else None
+
+    def _is_of_hub(self, path: str) -> bool:
+        """Whether something in the folder belongs to a hub: an upload, or a version that was published or removed."""
+        segments = path.split("/")
+        ends = (depth for depth, segment in enumerate(segments, 1) if names.VERSION.fullmatch(segment))
+        is_of_version = any(_is_published(self._root.joinpath(*segments[:end])) for end in ends)
+        return segments[0] == names.RESERVED or names.is_inside(path) or is_of_version
 
     def _place(self, name: str) -> Path | None:
         """Returns the folder of a model; a cache folder has another one for a name with capitals."""
-        host, *names = name.split("/")
-        cached = "/".join([host, *layout.in_small(names)]) if names else name
+        host, *rest = name.split("/")
+        cached = "/".join([host, *layout.in_small(rest)]) if rest else name
         return (self._inside(cached) if cached != name else None) or self._inside(name)
 
     def _inside(self, path: str) -> Path | None:
         """Returns the real folder behind a path below the root; None for anything that is not one."""
-        if not all(_SEGMENT.fullmatch(segment) for segment in path.split("/")):
+        if not names.is_servable(path):
             return None
         try:
             folder = (self._root / path).resolve(strict=True)
@@ -134,10 +150,11 @@ class Catalogue:
 
 def parse_address(path: str) -> Address | None:
     """Reads the decoded path of a URL; None when no model can have it."""
-    segments = path.strip("/").split("/")
-    if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+    path = path.strip("/")
+    if not names.is_servable(path):
         return None
-    if len(segments) > 1 and _VERSION.fullmatch(segments[-1]):
+    segments = path.split("/")
+    if len(segments) > 1 and names.VERSION.fullmatch(segments[-1]):
         return Address("/".join(segments[:-1]), int(segments[-1]))
     return Address("/".join(segments), None)
 
@@ -147,16 +164,26 @@ def _folders(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for name in _subfolders(folder):
         path = folder / name
         # What a link leads to is listed at its real place; links may also run in circles.
-        if path.is_symlink() or any((path / file).is_file() for file in MODEL_FILES):
+        if path.is_symlink() or _has_model(path) or (names.VERSION.fullmatch(name) and _is_published(path)):
+            continue
+        if not parts and name == names.RESERVED:
             continue
         yield (*parts, name)
         yield from _folders(path, (*parts, name))
 
 
+def _has_model(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in MODEL_FILES)
+
+
+def _is_published(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in (names.RECORD, names.TOMBSTONE))
+
+
 def _subfolders(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _SEGMENT.fullmatch(entry.name) and _is_folder(entry))
+            return sorted(entry.name for entry in entries if names.SEGMENT.fullmatch(entry.name) and _is_folder(entry))
     except OSError:  # unreadable, or gone meanwhile: nothing to show
         return []
 

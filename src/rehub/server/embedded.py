@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import http.client
 import os
 import threading
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from starlette.applications import Starlette
 
 from rehub.errors import UsageError
 from rehub.server.app import build_app
+from rehub.server.bridge import Application, Bridge
+from rehub.server.options import HubOptions
 from rehub.server.port import ClaimedPort, claim_port
+from rehub.storage.interface import ObjectStore
+from rehub.storage.opening import open_store
 
 _START_TIMEOUT_S = 20.0
 # How long running downloads delay the end; a client that stopped reading would delay it for ever.
 _STOP_GRACE_S = 0.3
 # "incremental" leaves the program's own logging alone; without it granian would close all its handlers.
 _QUIET = {"incremental": True, "handlers": {}, "loggers": {"_granian": {"level": "CRITICAL"}}}
+_DEFAULTS = HubOptions()
 
 
 class EmbeddedHub:
-    """Serves a folder of models from a thread of this process while a ``with`` block runs.
+    """Serves a hub from a thread of this process while a ``with`` block runs.
 
     ::
 
@@ -36,10 +40,11 @@ class EmbeddedHub:
             model = rehub.load(f"{hub.url}/publisher/model/1")
 
     Args:
-        folder: Holds ``PUBLISHER/MODEL/VERSION/`` folders.
+        folder: Holds ``PUBLISHER/MODEL/VERSION/`` folders, or what was published; or a store, or the URL of a bucket.
         host: Where to listen.
         port: The port; 0 for any free one.
-        uncompressed_base: As for `build_app`.
+        uncompressed_base: As in `rehub.server.options.HubOptions`.
+        options: All options.
 
     Raises:
         NotFoundError: If the folder does not exist.
@@ -47,13 +52,17 @@ class EmbeddedHub:
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | ObjectStore,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         uncompressed_base: str | None = None,
+        options: HubOptions = _DEFAULTS,
     ) -> None:
-        self._app = build_app(Path(folder), uncompressed_base=uncompressed_base)
+        store = open_store(os.fspath(folder)) if isinstance(folder, (str, os.PathLike)) else folder
+        if uncompressed_base is not None:
+            options = dataclasses.replace(options, uncompressed_base=uncompressed_base)
+        self._app = build_app(store, options)
         self._host = host
         self._port = port
         self._running: _Running | None = None
@@ -89,7 +98,7 @@ class _Running:
     granian 2.8 keeps one file descriptor of each for good, bound to the port but deaf.
     """
 
-    def __init__(self, app: Starlette, claimed: ClaimedPort) -> None:
+    def __init__(self, app: Application, claimed: ClaimedPort) -> None:
         self.claimed = claimed
         self._app = app
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,14 +124,16 @@ class _Running:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
             self._error = error
+        finally:
+            self._app.close()  # granian does not where a client made it wait
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         server = Server(
-            self._app,
+            Bridge(self._app),
             address=self.claimed.address,
             port=self.claimed.number,
-            interface=Interfaces.ASGI,
+            interface=Interfaces.RSGI,
             websockets=False,
             log_enabled=False,
             log_dictconfig=_QUIET,

@@ -1,215 +1,241 @@
-"""What each URL of the hub answers. Source: TensorFlow Hub hosting protocol."""
+"""What each URL of a model answers. Source: TensorFlow Hub hosting protocol."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Protocol, TypeVar
+import dataclasses
 from urllib.parse import quote
 
 from anyio import to_thread
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from rehub.errors import FormatError, UsageError
-from rehub.formats.manifest import MEDIA_TYPE
-from rehub.server import pages
-from rehub.server.archives import Archive
-from rehub.server.catalogue import Catalogue, Model, parse_address
-from rehub.server.manifests import Published
-from rehub.server.parts import file_answer
+from rehub.errors import FormatError, NotFoundError, UsageError
+from rehub.server import names
+from rehub.server.catalogue import Address, Model, parse_address
+from rehub.server.delivery import Delivery
+from rehub.server.library import Library, PlainVersion, PublishedVersion
+from rehub.server.metrics import MEDIA_TYPE, Metrics
+from rehub.server.options import HubOptions
+from rehub.server.page_routes import PageRoutes
+from rehub.server.problems import problem, tell_operator
+from rehub.server.static_files import URL_PREFIX
+from rehub.server.try_it import PARAMETER, TryIt
+from rehub.server.visitor import Doorkeeper
+from rehub.server.wanted import FORMAT, Wanted, is_for_js, lite_file, places_of, wanted_of, wants_manifest
 
-_FORMAT = "tf-hub-format"
-_FILE = "rehub-file"
-_FORMATS = ("compressed", "uncompressed")
-_FOREVER = "public, max-age=31536000, immutable"
-_PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
-_T = TypeVar("_T")
-_T_co = TypeVar("_T_co", covariant=True)
+_LOGIN = {"WWW-Authenticate": 'Basic realm="rehub: any user, the token as the password", charset="UTF-8"'}
+_HINT = "Check the name. If the model is private, ask with a token for it."
 
 
-class _Store(Protocol[_T_co]):
-    async def get(self, folder: Path) -> _T_co: ...
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """A version, and what is asked of it."""
+
+    version: PublishedVersion | PlainVersion
+    wanted: Wanted
+    is_private: bool
 
 
 class Routes:
-    """The endpoints over one catalogue.
+    """The endpoints for models, and for whoever watches the hub.
 
     Args:
-        catalogue: The models.
-        uncompressed_base: The remote folder that holds the same tree unpacked, or None.
+        library: The models.
+        doorkeeper: Tells who may see them.
+        pages: The answers for people.
+        delivery: The answers with what programs load.
+        metrics: The hub's.
+        options: The hub's.
+        try_it: The answers to those who try a model; None if nobody can.
     """
 
-    def __init__(self, catalogue: Catalogue, uncompressed_base: str | None) -> None:
-        self._catalogue = catalogue
-        self._uncompressed_base = uncompressed_base.rstrip("/") if uncompressed_base else None
+    def __init__(
+        self,
+        library: Library,
+        doorkeeper: Doorkeeper,
+        pages: PageRoutes,
+        delivery: Delivery,
+        metrics: Metrics,
+        options: HubOptions,
+        try_it: TryIt | None = None,
+    ) -> None:
+        self._library = library
+        self._doorkeeper = doorkeeper
+        self._pages = pages
+        self._delivery = delivery
+        self._metrics = metrics
+        self._try_it = try_it
+        self._is_private = options.is_private
+        self._uncompressed_base = options.uncompressed_base.rstrip("/") if options.uncompressed_base else None
 
     def table(self) -> list[BaseRoute]:
-        """Returns the routes for Starlette."""
+        """Returns the routes for Starlette; the last one takes every path."""
         return [
-            Route("/", self.index, methods=["GET"]),
             Route("/healthz", self.health, methods=["GET"]),
+            Route("/metrics", self.metrics, methods=["GET"]),
+            Route(f"{URL_PREFIX}{{name}}", self.static, methods=["GET"]),
             Route("/{path:path}", self.model, methods=["GET"]),
+            Route("/{path:path}", self.try_model, methods=["POST"]),
         ]
-
-    async def index(self, request: Request) -> Response:
-        """Lists all models."""
-        if request.scope["path"] != "/":  # Starlette's pattern lets a line break at the end through
-            return await self.model(request)
-        models = await to_thread.run_sync(self._catalogue.models)
-        return _page(pages.index(models, str(request.base_url)))
 
     async def health(self, request: Request) -> Response:
         """Tells that the server is alive."""
-        if request.scope["path"] != "/healthz":  # as above
+        if request.scope["path"] != "/healthz":  # Starlette's pattern lets a line break at the end through
             return await self.model(request)
+        request.state.kind = "operation"
         return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Tells what was done so far."""
+        if request.scope["path"] != "/metrics":  # as above
+            return await self.model(request)
+        request.state.kind = "operation"
+        text = await to_thread.run_sync(self._metrics.text)
+        return Response(text, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+    async def static(self, request: Request) -> Response:
+        """Answers with a file that pages load."""
+        request.state.kind = "static"
+        return await self._pages.static(request)
 
     async def model(self, request: Request) -> Response:
         """Answers for a model or a version: to programs that name a format, else with a page."""
-        wanted = _wanted_formats(request)
-        file = request.query_params.get(_FILE)
-        if wanted and file is None and not any(name in _FORMATS for name in wanted):
-            return _error(
-                400,
-                f"{_FORMAT}={','.join(wanted)} is unknown. This hub has {' and '.join(_FORMATS)}.",
-            )
-        address = parse_address(request.scope["path"]) if _is_plain(request) else None
-        model = await to_thread.run_sync(self._catalogue.find, address.name) if address else None
-        if address is None or model is None:
-            return _not_found(request, "No such model on this hub.", None)
-        if address.version is not None and address.version not in model.versions:
-            known = ", ".join(map(str, model.versions))
-            return _not_found(request, f"No version {address.version} of {model.name}; there are: {known}.", model)
-        if file is not None and address.version is not None:
-            return await self._file(request, model.name, address.version, file)
-        if not wanted and file is None:
-            return _page(pages.model(model, address.version, str(request.base_url)))
-        if "compressed" not in wanted and file is None:
-            # Also for unversioned URLs: clients of this format do not follow a redirect to the newest version.
-            return self._uncompressed(model.name, address.version if address.version is not None else model.newest)
-        if address.version is None:
-            return _to_newest(request, model)
-        store = request.state.manifests if _wants_manifest(request) else request.state.archives
-        return await self._built(request, model.name, address.version, store, _compressed)
+        wanted = wanted_of(request.query_params)
+        if wanted.kind == "unknown":
+            return problem(request, 400, wanted.text)
+        if wanted.kind == "page":
+            return await self._page(request)
+        request.state.kind = wanted.kind if wanted.kind in ("archive", "file", "uncompressed") else "file"
+        found = await to_thread.run_sync(self._find, request, wanted)
+        return found if isinstance(found, Response) else await self._deliver(request, found)
 
-    async def _file(self, request: Request, name: str, version: int, file: str) -> Response:
-        def answer(request: Request, folder: Path, manifest: Published) -> Response:
-            if file not in manifest.files:
-                return _not_found(request, f"Version {version} of {name} has no file of that name.", None)
-            headers = _validators(manifest.files[file].sha256)
-            if _is_known(request, headers):
-                return Response(status_code=304, headers=headers)
-            return file_answer(request, folder / file, manifest.files[file].size_bytes, headers)
+    async def try_model(self, request: Request) -> Response:
+        """Answers a form by which somebody tries a model; nothing else is sent to a model's URL."""
+        address = parse_address(request.scope["path"])
+        if self._try_it is None or address is None or PARAMETER not in request.query_params:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        request.state.kind = "page"
+        if not await to_thread.run_sync(self._may_read, request, address):
+            return await self._page(request)
+        return await self._try_it.answer(request, address)
 
-        return await self._built(request, name, version, request.state.manifests, answer)
+    async def _page(self, request: Request) -> Response:
+        request.state.kind = "page"
+        if request.scope["path"] == "/":
+            if self._is_private and request.state.visitor.token is None:
+                return self._unknown(request)
+            return await self._pages.home(request)
+        address = parse_address(request.scope["path"])
+        if address is not None and self._is_private and not await to_thread.run_sync(self._may_read, request, address):
+            return self._unknown(request)
+        return await self._pages.named(request, address)
 
-    async def _built(
-        self,
-        request: Request,
-        name: str,
-        version: int,
-        store: _Store[_T],
-        answer: Callable[[Request, Path, _T], Response],
-    ) -> Response:
-        """Answers with what is built of a version's folder."""
-        folder = await to_thread.run_sync(self._catalogue.folder, name, version)
+    def _find(self, request: Request, wanted: Wanted) -> _Found | Response:
+        for address, of_address in places_of(request.scope["path"], wanted):
+            if not self._may_read(request, address):
+                address = Address(names.nowhere(address.name), address.version)
+            find = self._find_newest if address.version is None else self._find_version
+            found = find(request, address, of_address)
+            if found is not None:
+                return found
+        return self._unknown(request)
+
+    def _find_newest(self, request: Request, address: Address, wanted: Wanted) -> _Found | Response | None:
+        model = self._library.find(address.name)
+        if model is None:
+            return None
+        # Clients of uncompressed models do not follow a redirect to the newest version.
+        if model.versions and wanted.kind != "uncompressed":
+            return _to_newest(request, model, wanted)
+        number = model.newest if model.versions else max(model.removed)
+        return self._find_version(request, Address(model.name, number), wanted)
+
+    def _find_version(self, request: Request, address: Address, wanted: Wanted) -> _Found | Response | None:
+        """Finds a version. The store is asked for the others only if it is not there: there may be many."""
+        name, number = address.name, address.version
+        assert number is not None
         try:
-            if folder is None:
-                raise FileNotFoundError(name)
-            return answer(request, folder, await store.get(folder))
-        except FileNotFoundError:  # deleted since it was looked up
-            return _not_found(request, f"Version {version} of {name} has just been removed.", None)
-        except UsageError:
-            message = f"Version {version} of {name} is being written. Try again in a moment."
-            return _error(503, message, headers={"Retry-After": "2"})
+            version = self._library.version(name, number)
         except FormatError as error:
-            return _error(500, f"Version {version} of {name} cannot be served: {error.message}")
+            tell_operator(request, error)
+            return problem(request, 500, f"The record of version {number} of {name} is damaged.")
+        if isinstance(version, (PublishedVersion, PlainVersion)):
+            is_private = bool(self._library.publisher(names.publisher_of(name)).is_private)
+            return _Found(version, wanted, is_private)
+        model = self._library.find(name)
+        listed = [str(known) for known in model.versions] if model else []
+        if version is not None:
+            message = f"Version {number} of {name} was removed: {version.reason}"
+            return problem(request, 410, message, versions=listed, removed=version.removed.isoformat())
+        if model is None:
+            return None
+        message = f"No version {number} of {name}; there are: {', '.join(listed)}."
+        return problem(request, 404, message, versions=listed)
 
-    def _uncompressed(self, name: str, version: int) -> Response:
+    async def _deliver(self, request: Request, found: _Found) -> Response:
+        version, kind = found.version, found.wanted.kind
+        what = f"Version {version.number} of {version.name}"
+        try:
+            if kind == "uncompressed":
+                return self._uncompressed(request, version)
+            if kind == "archive":
+                if wants_manifest(request.headers.get("accept", "")):
+                    request.state.kind = "manifest"
+                    return await self._delivery.manifest(request, version, is_private=found.is_private)
+                return await self._delivery.archive(request, version, is_private=found.is_private)
+            files = await self._delivery.files(version)
+            if kind in ("tfjs", "tfjs-file") and not is_for_js(files):
+                return problem(request, 404, f"{what} is no model for TensorFlow.js.", "It has no model.json.")
+            if kind == "tfjs":
+                return await self._delivery.archive(request, version, is_private=found.is_private)
+            name = lite_file(files) if kind == "tflite" else found.wanted.text
+            if name is None:
+                return problem(request, 404, f"{what} has no model.tflite.", "Ask for one of its files by name.")
+            if name not in files:
+                return problem(request, 404, f"{what} has no file of that name.", versions=[])
+            return await self._delivery.file(request, version, files[name], is_private=found.is_private)
+        except (FileNotFoundError, NotFoundError):  # deleted since it was looked up
+            self._library.forget(version.name, version.number)
+            address = Address(version.name, version.number)
+            again = await to_thread.run_sync(self._find_version, request, address, found.wanted)
+            gone = problem(request, 404, f"{what} has just been removed.", versions=[])
+            return again if isinstance(again, Response) else gone
+        except UsageError:
+            message = f"{what} is being written. Try again in a moment."
+            return problem(request, 503, message, headers={"Retry-After": "2"})
+        except FormatError as error:
+            return problem(request, 500, f"{what} cannot be served: {error.message}")
+
+    def _uncompressed(self, request: Request, version: PublishedVersion | PlainVersion) -> Response:
         if self._uncompressed_base is None:
-            return _error(
+            return problem(
+                request,
                 406,
                 "This hub has no uncompressed copy of its models (it was started without --uncompressed-base). "
-                f"Ask with {_FORMAT}=compressed.",
+                f"Ask with {FORMAT}=compressed.",
             )
-        location = f"{self._uncompressed_base}/{name}/{version}"
+        inside = (
+            f"{version.prefix}files" if isinstance(version, PublishedVersion) else f"{version.name}/{version.number}"
+        )
+        location = f"{self._uncompressed_base}/{inside}"
         headers = {"Location": quote(location, safe="/:@"), "Cache-Control": "no-cache"}
         return PlainTextResponse(location, status_code=303, headers=headers)
 
+    def _may_read(self, request: Request, address: Address) -> bool:
+        return self._doorkeeper.may_read(request.state.visitor, names.publisher_of(address.name))
 
-def _compressed(request: Request, _: Path, built: Archive | Published) -> Response:
-    """Answers with a manifest or an archive: which one depends on what the client accepts."""
-    headers = {**_validators(built.sha256), "Vary": "Accept"}
-    if _is_known(request, headers):
-        return Response(status_code=304, headers=headers)
-    if isinstance(built, Archive):
-        return FileResponse(built.path, media_type="application/x-tar-gz", headers=headers)
-    return Response(built.data, media_type=MEDIA_TYPE, headers=headers)
-
-
-def _wants_manifest(request: Request) -> bool:
-    """Whether the client names manifests among what it accepts; ``*/*`` alone means an archive, as it always did."""
-    for accepted in request.headers.get("accept", "").lower().split(","):
-        kind, *parameters = (part.replace(" ", "") for part in accepted.split(";"))
-        if kind == MEDIA_TYPE:
-            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    return False
+    def _unknown(self, request: Request) -> Response:
+        """Answers where there is nothing, or nothing for whoever asks: both are alike, so that nobody learns which."""
+        if self._is_private and request.state.visitor.token is None:
+            return problem(request, 401, "This hub is private.", "Ask with a token.", headers=_LOGIN, versions=[])
+        return problem(request, 404, "No such model on this hub.", _HINT, versions=[])
 
 
-def _validators(sha256: str) -> dict[str, str]:
-    return {"ETag": f'"{sha256}"', "Cache-Control": _FOREVER}
-
-
-def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
-    """Whether the client has this content already."""
-    return _matches(request.headers.get("if-none-match", ""), headers["ETag"])
-
-
-def _wanted_formats(request: Request) -> list[str]:
-    """Returns what the client accepts; early clients list several formats, separated by commas."""
-    values = request.query_params.getlist(_FORMAT)
-    return [name.strip() for value in values for name in value.split(",")]
-
-
-def _is_plain(request: Request) -> bool:
-    """Whether the path has no encoded slash, which decoding would turn into a real one."""
-    raw: bytes = request.scope.get("raw_path", b"")
-    return b"%2f" not in raw.lower()
-
-
-def _to_newest(request: Request, model: Model) -> Response:
+def _to_newest(request: Request, model: Model, wanted: Wanted) -> Response:
     # Relative, so that it holds behind a proxy that changed scheme or host.
     query: bytes = request.scope["query_string"]
-    location = f"/{quote(model.name)}/{model.newest}?{query.decode('latin-1')}"
+    file = f"/{quote(wanted.text)}" if wanted.kind == "tfjs-file" else ""
+    location = f"/{quote(model.name)}/{model.newest}{file}?{query.decode('latin-1')}"
     return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-cache"})
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
-
-
-def _page(html: str, status_code: int = 200) -> Response:
-    return HTMLResponse(html, status_code=status_code, headers=_PAGE_HEADERS)
-
-
-def _not_found(request: Request, message: str, model: Model | None) -> Response:
-    if _FORMAT in request.query_params or _FILE in request.query_params:
-        return _error(404, message, versions=[str(version) for version in model.versions] if model else [])
-    return _page(pages.not_found(message, model), 404)
-
-
-def _error(
-    status_code: int, message: str, *, versions: list[str] | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    body: dict[str, object] = {"error": message}
-    if versions is not None:
-        body["versions"] = versions
-    return JSONResponse(body, status_code=status_code, headers={"Cache-Control": "no-cache", **(headers or {})})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rehub.cli import output
+from rehub.cli.age import age_s
 from rehub.cli.cache import contents
 from rehub.cli.group import examples
+from rehub.cli.size import size_bytes
 
 if TYPE_CHECKING:
     from rehub.cache.inventory import Entry, Inventory
-
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdwy])", re.IGNORECASE)
-_AGE_S = {"h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +30,6 @@ class _Item:
         return f"{self.name}  ({output.size(self.size_bytes)}, {self.reason})"
 
 
-def _age_s(text: str) -> float:
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no age. Write a number and h, d, w or y, such as 30d.")
-    return float(match[1]) * _AGE_S[match[2].lower()]
-
-
-def _bytes(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no size. Write a number and MB, GB or TB, such as 20GB.")
-    power = " kmgt".index(match[2].lower() or " ")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
-
-
 @click.command(
     "prune",
     epilog=examples(
@@ -55,11 +37,11 @@ def _bytes(text: str) -> int:
         "rehub cache prune --keep-latest --max-size 20GB --yes",
     ),
 )
-@click.option("--older-than", type=_age_s, metavar="AGE", help="Also models fetched longer ago, such as 90d or 8w.")
+@click.option("--older-than", type=age_s, metavar="AGE", help="Also models fetched longer ago, such as 90d or 8w.")
 @click.option("--keep-latest", is_flag=True, help="Also all versions of a model but the highest.")
 @click.option(
     "--max-size",
-    type=_bytes,
+    type=size_bytes,
     metavar="SIZE",
     help="Also models fetched longest ago, until no more than that is left: 20GB.",
 )
