@@ -13,6 +13,7 @@ from benchmarks import (
     backend_step,
     cli_time,
     cold_resolve,
+    hub_throughput,
     import_time,
     inspect_time,
     layer_call,
@@ -37,6 +38,7 @@ BENCHMARKS = {
         training_step,
         backend_step,
         module_time,
+        hub_throughput,
     )
 }
 

@@ -102,8 +102,9 @@ def _crowds(setting: Setting, stack: ExitStack, handle: str) -> list[Measurement
     contenders: dict[str, Run] = {
         str(size): functools.partial(_together, setting.folder, processes[:size], handle) for size in (1, *sizes)
     }
-    interleave(contenders, 1)
-    runs = interleave(contenders, setting.rounds_or(5))
+    for process in processes:
+        _alone(setting.folder, process, handle)()  # each may be the one that downloads: all have their imports done
+    runs = interleave(contenders, setting.rounds_or(9))
     return [
         Measurement(
             f"{size} processes / one",

@@ -18,9 +18,10 @@ compile tf-keras2 pyproject.toml --extra demo
 compile tf-2.15 pyproject.toml --extra demo
 compile keras-jax pyproject.toml
 compile keras-torch pyproject.toml
-compile no-tf pyproject.toml --extra server
-compile tools pyproject.toml --extra demo
-compile fuzz pyproject.toml
+compile hub pyproject.toml --extra server --extra bucket
+compile no-tf pyproject.toml --extra server --extra bucket
+compile tools pyproject.toml --extra demo --extra bucket
+compile fuzz pyproject.toml --extra publish
 compile peer-downloaders
 compile peer-tensorflow-hub
 compile peer-tensorflowjs

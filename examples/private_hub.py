@@ -1,19 +1,17 @@
-"""A team's private hub: publish by copying a folder, let in who has the token, pin the model, work offline.
+"""A team's private hub: publish by copying a folder, let in who has a token, pin the model, work offline.
 
     python examples/private_hub.py
 
-A hub serves a folder of models on this machine. A gate in front of it asks for a bearer token, as the reverse proxy of
-a team would. The example loads a model without a token, with a wrong one and with the right one, which comes from the
-settings (in production: the variables REHUB_TOKEN and REHUB_TOKEN_HOST) or from the file to which ``rehub login``
-writes. Then the hub is stopped, and the model is loaded from the cache, also by a handle pinned to its contents.
+A hub serves a folder of models on this machine, to those alone who have a token that its operator made for them. The
+example loads a model without a token, with a wrong one and with the right one, which comes from the settings (in
+production: the variables REHUB_TOKEN and REHUB_TOKEN_HOST) or from the file to which ``rehub login`` writes. Then the
+hub is stopped, and the model is loaded from the cache, also by a handle pinned to its contents.
 
 The table says what was tried and what came of it.
 """
 
 from __future__ import annotations
 
-import hmac
-import http.client
 import json
 import os
 import re
@@ -21,13 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import quiet  # noqa: F401 - hides what TensorFlow prints while it starts
@@ -36,44 +30,9 @@ from rich.table import Table
 
 import rehub as hub
 from rehub.server.embedded import EmbeddedHub
+from rehub.server.options import HubOptions
 
 MODEL = Path(__file__).parents[1] / "src/rehub/demo/hub/rehub/face-features/1"
-TOKEN = "a-secret-that-only-the-team-knows"
-HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding")
-
-
-@contextmanager
-def gate(hub_url: str) -> Iterator[str]:
-    """Stands before a hub and passes on the requests that bear the token; gives its own URL."""
-
-    class Gate(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), f"Bearer {TOKEN}".encode()):
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", 'Bearer realm="the team\'s hub"')
-                self.end_headers()
-                return
-            connection = http.client.HTTPConnection(urlsplit(hub_url).netloc, timeout=30)
-            connection.request("GET", self.path, headers=dict(self.headers))
-            answer = connection.getresponse()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.end_headers()
-            shutil.copyfileobj(answer, self.wfile)
-            connection.close()
-
-        def log_message(self, *_: Any) -> None:
-            """Says nothing: requests are no news here."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def run_rehub(*arguments: str, environment: dict[str, str], text: str = "") -> str:
@@ -105,14 +64,17 @@ def main() -> None:
         team, credentials = Path(scratch) / "models", Path(scratch) / "credentials.json"
         shutil.copytree(MODEL, team / "vision/faces/1")
         steps.add_row("publish", "ok", "copied to models/vision/faces/1")
+        who = ("our team", "--publisher", "vision", "--read-only")
+        secret = run_rehub("serve", "token", "create", *who, "--store", str(team), environment={}).strip()
         with hub.settings(cache_dir=f"{scratch}/cache", credentials_file=str(credentials), show_progress=False):
-            with EmbeddedHub(team) as served, gate(served.url) as url:
+            with EmbeddedHub(team, options=HubOptions(is_private=True)) as served:
+                url = served.url
                 handle = f"{url}/vision/faces/1"
                 attempt("no token", load, handle)
                 attempt("wrong token", load, handle, token="guessed", token_host=url)
-                attempt("token for another host", load, handle, token=TOKEN, token_host="https://hub.example.com")
-                attempt("REHUB_TOKEN", load, handle, token=TOKEN, token_host=url)
-                run_rehub("login", url, environment={"REHUB_CREDENTIALS_FILE": str(credentials)}, text=TOKEN)
+                attempt("token for another host", load, handle, token=secret, token_host="https://hub.example.com")
+                attempt("REHUB_TOKEN", load, handle, token=secret, token_host=url)
+                run_rehub("login", url, environment={"REHUB_CREDENTIALS_FILE": str(credentials)}, text=secret)
                 attempt("rehub login, empty cache", load, handle, cache_dir=f"{scratch}/second-cache")
                 attempt("a version that is not there", load, f"{url}/vision/faces/2")
             attempt("hub stopped, from the cache", load, handle, offline=True)

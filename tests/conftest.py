@@ -33,10 +33,11 @@ NEEDS_TENSORFLOW = (
 )
 # What the rows of Keras on JAX and PyTorch run.
 FOR_BACKENDS = (("conformance",), ("keras", "backends"))
-# Collected only where the package is: tf2onnx is in tf-latest, the others are in tf-2.15.
+# Collected only where the package is: tf2onnx is in tf-latest, schemathesis in hub, the others are in tf-2.15.
 NEEDS_PACKAGE = {
     "conversion/test_to_onnx.py": "tf2onnx",
     "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",
+    "hub": "schemathesis",
     "tf1/test_estimator.py": "tensorflow_estimator",
     "tf1/test_estimator_keras_layer.py": "tensorflow_estimator",
     "tf1/test_estimator_parameter_server.py": "tensorflow_estimator",

@@ -6,8 +6,7 @@ With ``archives`` in the arguments it sends archives to everyone, as hubs do tha
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from pathlib import Path
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,23 +16,22 @@ from rehub.server import EmbeddedHub, app
 _Scope = MutableMapping[str, Any]
 
 
-def _knows_no_manifests(build: Callable[..., Any]) -> Callable[..., Any]:
-    def built(folder: Path, **options: Any) -> Callable[[_Scope, Any, Any], Awaitable[None]]:
-        inner = build(folder, **options)
+class _Deaf:
+    """An application that does not hear what clients accept."""
 
-        async def deaf(scope: _Scope, receive: Any, send: Any) -> None:
-            headers = [pair for pair in scope.get("headers", ()) if pair[0] != b"accept"]
-            await inner({**scope, "headers": headers}, receive, send)
+    def __init__(self, inner: app.HubApp) -> None:
+        self._inner = inner
+        self.open, self.close = inner.open, inner.close
 
-        return deaf
-
-    return built
+    async def __call__(self, scope: _Scope, receive: Any, send: Any) -> None:
+        headers = [pair for pair in scope.get("headers", ()) if pair[0] != b"accept"]
+        await self._inner({**scope, "headers": headers}, receive, send)
 
 
 if "archives" in sys.argv[2:]:
     from rehub.server import embedded
 
-    embedded.build_app = _knows_no_manifests(app.build_app)
+    embedded.build_app = lambda *store: _Deaf(app.build_app(*store))  # type: ignore[assignment,return-value]
 
 with EmbeddedHub(sys.argv[1]) as hub:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -83,8 +84,9 @@ def test_lock_commands_bring_a_model_to_where_no_network_is(folder: Path, url: s
     assert (folder / last / "saved_model.pb").is_file()
 
 
-def test_serve_command_announces_the_model(folder: Path) -> None:
-    command = next(line for line in _commands() if line.startswith("rehub serve"))
+@contextlib.contextmanager
+def _served(command: str, folder: Path) -> Iterator[list[str]]:
+    """Runs a command that serves a hub, on a free port; gives the first two lines that it prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [sys.executable, "-m", *command.split(), "--port", "0"],
@@ -96,22 +98,49 @@ def test_serve_command_announces_the_model(folder: Path) -> None:
     ) as server:
         assert server.stdout is not None
         try:
-            announced = [server.stdout.readline() for _ in range(2)]
+            yield [server.stdout.readline() for _ in range(2)]
         finally:
             server.terminate()
+            server.communicate()
 
-    assert "/rehub/face-features/1" in announced[1]
+
+def test_serve_command_announces_the_model(folder: Path) -> None:
+    command = next(line for line in _commands() if line.startswith("rehub serve"))
+    with _served(command, folder) as announced:
+        assert "/rehub/face-features/1" in announced[1]
+
+
+@pytest.mark.slow
+def test_hub_commands_bring_a_model_from_its_publisher_to_a_colleague(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "home"))
+    model = HUB_FOLDER / "rehub" / "face-features" / "1"
+    shutil.copytree(model, folder / "tuned", ignore=shutil.ignore_patterns("card.md"))
+    blocks = _blocks("bash")
+    first = next(place for place, block in enumerate(blocks) if block.endswith("\nrehub serve\n"))
+    programs = f'rehub() {{ "{sys.executable}" -m rehub "$@"; }}\npython() {{ "{sys.executable}" "$@"; }}\n'
+
+    with _served("rehub serve", folder) as announced:
+        (url,) = re.findall(r"http://\S+", announced[1])
+        commands = "".join(blocks[first + 1 : first + 4]).replace(ADDRESS, url)
+        printed = _run("bash", "-euc", programs + commands, folder=folder)
+
+    *_, handle, loaded = printed.splitlines()
+    assert handle == f"{url}/acme/faces/1"
+    assert "serving_default" in loaded
 
 
 def test_commands_are_ones_that_exist() -> None:
-    tested_here = ("rehub serve ", "rehub resolve ", "rehub lock ", "rehub download ", "TFHUB_CACHE_DIR=")
-    others = [line for line in _commands() if not line.startswith(tested_here)]
+    tested_here = ("rehub serve", "rehub resolve ", "rehub lock ", "rehub download ", "TFHUB_CACHE_DIR=")
+    of_a_hub = ("rehub login ", "rehub publish ", "python -c ")
+    others = [line for line in _commands() if not line.startswith((*tested_here, *of_a_hub))]
 
     # The first is run by tests/test_packaging.py as far as it can be without a network, the second by tests/demo.
-    assert others == ['pip install ".[tensorflow-cpu,demo]"', "rehub demo"]
+    assert others == ['pip install ".[tensorflow-cpu,demo]"', "rehub demo", 'pip install ".[server]"']
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert "\ntensorflow-cpu = [" in project
-    assert "\ndemo = [" in project
+    for extra in ("tensorflow-cpu", "demo", "server", "publish", "bucket"):
+        assert f"\n{extra} = [" in project
 
 
 def test_make_targets_that_documents_name_exist() -> None:
