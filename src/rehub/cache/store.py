@@ -179,7 +179,7 @@ class Store:
         """Returns a folder in which a content was begun and that nobody else uses, or a new one."""
         prefix = f"{key}.{_KEPT}{digest[:32]}."
         if key in self._held:
-            for begun in sorted((self.root / layout.STAGING).glob(f"{prefix}*")):
+            for begun in self._staged(prefix):
                 if stack.enter_context(claim(begun)) is not False:
                     return begun
         return self._new(stack, prefix if key in self._held else f"{key}.")
@@ -192,20 +192,27 @@ class Store:
             if stack.enter_context(claim(folder)) is not False:
                 return folder
 
+    def _staged(self, prefix: str = "") -> list[Path]:
+        """Returns what begins so in the staging folder, which a cleaner may have taken away."""
+        try:
+            return sorted(path for path in (self.root / layout.STAGING).iterdir() if path.name.startswith(prefix))
+        except FileNotFoundError:
+            return []
+
     def _sweep(self, key: str) -> None:
         """Removes what killed processes left.
 
         Of another model only what is certainly nobody's: it may be theirs who lost their lock, and when the model is
         there nobody takes its lock again.
         """
-        for leftover in (self.root / layout.STAGING).iterdir():
+        for leftover in self._staged():
             owner, _, rest = leftover.name.partition(".")
             if rest and not rest.startswith(_KEPT):
                 _remove_free(leftover, is_certain=owner != key)
 
     def _remove_kept(self, key: str, *, but: str) -> None:
         if key in self._held:
-            for folder in (self.root / layout.STAGING).glob(f"{key}.{_KEPT}*"):
+            for folder in self._staged(f"{key}.{_KEPT}"):
                 if folder.name != but:
                     _remove_free(folder)
 
