@@ -18,7 +18,7 @@ from rehub.storage.interface import ObjectStore
 
 _PIECE_BYTES = 1 << 20
 _SMALL_PIECE_BYTES = 256 << 10
-_PIECES_BYTES = 32 << 20  # of all answers of a process, until there are very many
+_PIECES_BYTES = 8 << 20  # of all answers of a process, until there are very many
 _READERS = 8
 _LARGE_BYTES = 1 << 20  # of less, the server may hold all
 
