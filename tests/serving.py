@@ -21,7 +21,7 @@ _PAUSE_S = 0.02
 
 
 class Server:
-    """A hub in a process group of its own, while a ``with`` block runs.
+    """A hub in a session of its own, while a ``with`` block runs.
 
     Args:
         store: A folder or the URL of a bucket.
@@ -63,8 +63,9 @@ class Server:
     def kill(self) -> None:
         """Kills all its processes."""
         if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            for process in _family(self._process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -92,7 +93,10 @@ def _answers(url: str) -> bool:
 
 
 def _family(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except FileNotFoundError:
+        return []  # it has ended
     return [process, *(one for child in children for one in _family(int(child)))]
 
 

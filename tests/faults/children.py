@@ -128,6 +128,7 @@ def _resolve(
     url: str, cache: Path, files: Mapping[str, bytes], step: int, happening: Happening, settings: Mapping[str, Any]
 ) -> None:
     faulthandler.dump_traceback_later(_LONGEST_S, exit=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell started in the background
     with rehub.settings(**settings):
         if step:
             at_step(step, lambda: happening(cache))

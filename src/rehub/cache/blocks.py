@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -81,7 +82,8 @@ def manifest_of(folder: Path, record: Record) -> bytes | None:
 
 def _manifests(root: Path, near: PurePosixPath) -> Iterator[Path]:
     """Gives the manifests of a cache, those in one folder first."""
-    yield from sorted((root / near).glob(f"*{layout.MANIFEST_SUFFIX}"))
+    with contextlib.suppress(OSError):
+        yield from sorted(path for path in (root / near).iterdir() if path.name.endswith(layout.MANIFEST_SUFFIX))
     for place, folders, names in os.walk(root):
         folder, known = PurePosixPath(Path(place).relative_to(root).as_posix()), set(names)
         # Not into models, nor into what is being made; and somebody may keep other things in the cache folder.
