@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -33,6 +34,8 @@ def _light_modules() -> list[str]:
         if parts[-1] == "__init__":
             parts.pop()
         if parts[1:2] and (parts[1] in MAY_BE_HEAVY or parts[1] == "__main__"):
+            continue
+        if parts[1:2] == ["migrate"] and not importlib.util.find_spec("libcst"):
             continue
         names.append(".".join(parts))
     return names

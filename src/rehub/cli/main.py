@@ -30,6 +30,7 @@ _COMMANDS = (
     "lock",
     "compare",
     "convert",
+    "migrate",
     "publish",
     "slim",
     "serve",
