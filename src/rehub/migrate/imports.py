@@ -76,7 +76,7 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
             "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "mend that first"
         )
     inner = name.partition(".")[2]
-    if inner and (alias.asname is None or _uses_below(program, name)):
+    if inner and (alias.asname is None or _is_used_publicly(program, name)):
         code, fix = "M103", "import rehub"
     elif inner:
         return Finding("M104", line, f"import {name} is of an inner module", ALIAS)
@@ -92,9 +92,11 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
     return Finding(code, line, f"import {name}", fix, tuple(edits))
 
 
-def _uses_below(program: Program, module: str) -> bool:
-    """Whether something is used of a module that was imported by a name of its own."""
-    return any(program.qualified(node).startswith(f"{module}.") for node, _ in program.hub_uses)
+def _is_used_publicly(program: Program, module: str) -> bool:
+    """Whether what is used of an inner module, imported by a name of its own, is in rehub."""
+    names = [program.qualified(node) for node, _ in program.hub_uses]
+    used = [name[len(module) + 1 :].partition(".")[0] for name in names if name.startswith(module)]
+    return bool(used) and PUBLIC.issuperset(used)
 
 
 def _spelled(node: Dotted) -> cst.Name | None:

@@ -159,17 +159,7 @@ def _switches(program: Program) -> list[cst.SimpleString]:
 
 
 def _late_switch(program: Program) -> Iterator[Finding]:
-    imports = [
-        program.line(alias)
-        for statement in program.all(cst.Import)
-        for alias in statement.names
-        if dotted(alias.name).partition(".")[0] == "tensorflow"
-    ]
-    imports += [
-        program.line(clause)
-        for clause in program.all(cst.ImportFrom)
-        if dotted(clause.module).partition(".")[0] == "tensorflow"
-    ]
+    imports = [program.line(node) for name, node in program.imported if name.partition(".")[0] == "tensorflow"]
     for node in _switches(program):
         if imports and min(imports) < program.line(node):
             what = f"{_LEGACY} is set after TensorFlow is imported in line {min(imports)}"

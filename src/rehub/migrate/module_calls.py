@@ -63,12 +63,12 @@ def _rewritten(program: Program, call: cst.Call) -> Finding:
     try:
         applications = _applications(program, call)
         if len({(it.signature, it.as_dict) for it in applications}) == 1:
-            fix, edits = "hub.KerasLayer", _as_layer(program, call, applications)
+            fix, edits = "hub.KerasLayer", tuple(_as_layer(program, call, applications))
         else:
-            fix, edits = "hub.load and its signatures", _as_loaded(program, call, applications)
+            fix, edits = "hub.load and its signatures", tuple(_as_loaded(program, call, applications))
     except _LeftToPeopleError as reason:
         return Finding("M203", line, f"{what}, and {reason}", "see docs/migrating_code.md for what takes its place")
-    return Finding("M202", line, what, fix, tuple(edits))
+    return Finding("M202", line, what, fix, edits)
 
 
 def _applications(program: Program, call: cst.Call) -> list[_Application]:

@@ -49,9 +49,10 @@ def migrate(text: str, *, to_tf2: bool = False) -> tuple[list[Finding], str]:
         findings += [dataclasses.replace(finding, cell=cell.number) for finding in commands]
         sources[cell.number] = source
         masked[cell.number] = program = _masked(source)
-        if not python_code.is_python(program):
+        wrong = python_code.syntax_error(program)
+        if wrong is not None:
             masked[cell.number] = ""
-            findings.append(Finding("M901", 1, "the cell is no Python", "look at it by hand", cell=cell.number))
+            findings.append(dataclasses.replace(wrong, cell=cell.number))
     combined = "".join(f"{_CELL} {number}\n{program}\n" for number, program in masked.items())
     found = python_code.find(combined, to_tf2=to_tf2)
     findings += [_placed(finding, combined) for finding in found]
@@ -134,7 +135,7 @@ def _lines(source: str) -> list[str]:
 
 def _masked(source: str) -> str:
     """Returns a cell as Python: what only IPython understands is replaced, line by line."""
-    if python_code.is_python(source):
+    if python_code.syntax_error(source) is None:
         return source
     magic = _CELL_MAGIC.match(source)
     if magic is not None and magic[1] not in _WITH_PYTHON:
@@ -143,18 +144,14 @@ def _masked(source: str) -> str:
     for index, line in enumerate(lines):
         match = _MAGIC.match(line)
         if match:
-            lines[index] = f"{match['indent']}{_MASK} {index}\n"
+            lines[index] = f"{match['indent']}{_MASK} {index}" + "\n" * line.endswith("\n")
     return "".join(lines)
 
 
 def _unmasked(program: str, source: str) -> str:
     lines = _lines(source)
-    return re.sub(
-        rf"^[^\S\n]*{_MASK} (\d+)\n",
-        lambda match: lines[int(match[1])].rstrip("\n") + "\n",
-        program,
-        flags=re.MULTILINE,
-    )
+    mask = re.compile(rf"^[^\S\n]*{_MASK} (\d+)$", re.MULTILINE)
+    return mask.sub(lambda match: lines[int(match[1])].rstrip("\n"), program)
 
 
 def _split(combined: str) -> Iterator[tuple[int, str]]:
@@ -181,14 +178,21 @@ def _replaced(text: str, cells: list[_Cell], sources: dict[int, str]) -> str:
 
 
 def _written(old: str, source: str) -> str:
-    """Returns a source in JSON, laid out as it was; lines that stay are not written anew."""
+    """Returns a source in JSON, laid out and escaped as it was; lines that stay are not written anew."""
     value: Any = json.loads(old)
-    ascii_only = old.isascii()
     if isinstance(value, str):
-        return json.dumps(source, ensure_ascii=ascii_only)
+        return _escaped(source, old)
     spans = list(_items(old, 0))
     known = {value[index]: old[start:end] for index, (start, end) in enumerate(spans)}
     opening, closing = old[: spans[0][0]], old[spans[-1][1] :]
     between = old[spans[0][1] : spans[1][0]] if len(spans) > 1 else f",{opening[1:] or ' '}"
-    lines = [known.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in _lines(source)]
-    return opening + between.join(lines) + closing
+    return opening + between.join(known.get(line) or _escaped(line, old) for line in _lines(source)) + closing
+
+
+def _escaped(text: str, old: str) -> str:
+    written = json.dumps(text, ensure_ascii=old.isascii())
+    for letter in "&<>'":  # some editors escape what is special in HTML
+        code = f"\\u{ord(letter):04x}"
+        if code in old:
+            written = written.replace(letter, code)
+    return written

@@ -42,11 +42,17 @@ class Program:
         self.module.visit(collector)
         self._nodes = collector.nodes
         self.names = sorted((node for node in self._dotted() if self.qualified(node)), key=self.span)
+        self.imported = [*self._imported()]
         self.hub_uses = [(node, name) for node in self.names if (name := self.hub_name(node)) is not None]
 
     def all(self, kind: type[Node]) -> Sequence[Node]:
         """Returns the nodes of a kind, in their order."""
         return self._nodes[kind]  # type: ignore[return-value]
+
+    @property
+    def uses_hub(self) -> bool:
+        """Whether the program imports tensorflow_hub or rehub."""
+        return any(_is_in(name, hub) for name, _ in self.imported for hub in HUBS)
 
     def qualified(self, node: cst.CSTNode) -> str:
         """Returns what a name stands for by the imports, such as ``tensorflow_hub.Module``; empty if unknown."""
@@ -107,6 +113,14 @@ class Program:
         end = self.span(node)[1]
         ends = [place for mark in (b"\n", b"\r") if (place := self._content.find(mark, end)) >= 0]
         return min(ends, default=len(self._content))
+
+    def _imported(self) -> Iterator[tuple[str, cst.CSTNode]]:
+        """Yields the modules of the import statements, and where."""
+        for statement in self.all(cst.Import):
+            yield from ((dotted(alias.name), alias) for alias in statement.names)
+        for clause in self.all(cst.ImportFrom):
+            if not clause.relative:
+                yield dotted(clause.module), clause
 
     def _dotted(self) -> Iterator[Dotted]:
         """Yields the names that are not parts of longer ones, outside of import statements."""

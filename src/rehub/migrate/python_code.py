@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
+import warnings
 from collections.abc import Iterator
 
 import libcst as cst
 
-from rehub.errors import FormatError
 from rehub.migrate import addresses, imports, keras_traps, module_calls, requirements, style
 from rehub.migrate.finding import Edit, Finding
 from rehub.migrate.program import Program, string
 
+_LOOK = "look at it by hand"
 _WORTH_READING = re.compile(r"tensorflow[-_]hub|tfhub|\brehub\b", re.IGNORECASE)
 
 
@@ -23,17 +25,17 @@ def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Fin
         text: The program.
         to_tf2: Whether hub.Module is rewritten in programs of TensorFlow 1, too.
         is_setup: Whether it is a setup.py, whose texts are dependencies.
-
-    Raises:
-        FormatError: If it is no Python.
     """
     if not _WORTH_READING.search(text):
         return []
-    program = parse(text)
+    wrong = syntax_error(text)
+    if wrong is not None:
+        return [wrong]
+    program = Program(text)
     found = [*addresses.find(program), *imports.find(program)]
     if is_setup:
         found += _dependencies(program)
-    if program.hub_uses:
+    if program.uses_hub:
         written_for = style.style(program)
         found += module_calls.find(program, written_for, to_tf2=to_tf2)
         found += style.find(program, written_for, to_tf2=to_tf2)
@@ -52,29 +54,21 @@ def _dependencies(program: Program) -> Iterator[Finding]:
             yield dataclasses.replace(it, line=program.line(node), edits=edits)
 
 
-def parse(text: str) -> Program:
-    """Reads a program.
+def syntax_error(text: str) -> Finding | None:
+    """Returns what says that a text is no Python, None if it is.
 
-    Raises:
-        FormatError: If it is no Python; the message has the line.
+    Python's own parser looks at it first: it says best what is wrong, and refuses what is nested so deeply that libcst
+    would end the process.
     """
     try:
-        return Program(text)
-    except cst.ParserSyntaxError as error:
-        raise FormatError(f"line {error.raw_line}: {_reason(error)}") from error
-    except (RecursionError, UnicodeError, ValueError) as error:
-        raise FormatError(f"it cannot be read as Python: {type(error).__name__}") from error
-
-
-def is_python(text: str) -> bool:
-    """Whether a text is Python."""
-    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that are not valid, and the like
+            ast.parse(text)
         cst.parse_module(text)
-    except (cst.ParserSyntaxError, RecursionError, UnicodeError, ValueError):
-        return False
-    return True
-
-
-def _reason(error: cst.ParserSyntaxError) -> str:
-    text = error.message.splitlines()[0] if error.message else "no Python"
-    return text.removeprefix("parser error: ").rstrip(".")
+    except SyntaxError as error:
+        return Finding("M901", error.lineno or 1, f"it is no Python: {error.msg}", _LOOK)
+    except cst.ParserSyntaxError as error:
+        return Finding("M901", error.raw_line, "it is no Python that libcst knows", _LOOK)
+    except (MemoryError, RecursionError, ValueError) as error:
+        return Finding("M901", 1, f"it cannot be read as Python: {str(error) or type(error).__name__}", _LOOK)
+    return None

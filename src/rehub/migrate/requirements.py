@@ -19,7 +19,7 @@ _HUB = re.compile(
 _KEY = re.compile(r"""^(?P<key>["']?tensorflow[-_]hub["']?)\s*=\s*(?P<value>.*?)\s*(?:\#.*)?$""", re.IGNORECASE)
 _TENSORFLOW = re.compile(
     r"""(?<![\w./@:-])tensorflow(?P<kind>-cpu|-gpu|-macos|-intel)?(?:\[[^\]]*\])?
-    (?:["']?\s*=\s*["'])?\s*(?:(?P<sign>===?|=|~=|<=|<|\^)\s*(?P<major>\d+)(?:\.(?P<minor>\d+))?)?(?![\w-])""",
+    (?:["']?\s*=\s*["'])?\s*(?:(?P<sign>===?|=|~=|<=|<|\^)\s*(?P<major>\d+)(?:\.(?P<minor>\d+))?(?P<patch>\.\d+)?)?(?![\w-])""",
     re.VERBOSE | re.IGNORECASE,
 )
 _WORTH_READING = re.compile(r"tensorflow[-_.]hub|tf-hub-nightly|\brehub\b", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _is_too_old(match: re.Match[str]) -> bool:
     major, minor = int(match["major"]), match["minor"]
     if match["sign"] == "<":
         return (major, int(minor or 0)) <= _OLDEST
-    if match["sign"] in ("^", "~=") or minor is None:
+    if match["sign"] == "^" or minor is None or (match["sign"] == "~=" and not match["patch"]):
         return major < _OLDEST[0]
     return (major, int(minor)) < _OLDEST
 

@@ -100,6 +100,10 @@ class Style(enum.Enum):
 def style(program: Program) -> Style:
     """Returns what a program is written for, by the names that it uses."""
     names = {program.tensorflow_name(node) for node in program.names} - {""}
+    if any(name.endswith(("enable_eager_execution", "enable_v2_behavior")) for name in names):
+        return Style.EAGER
+    if any(name == "tensorflow.compat.v1" for name, _ in program.imported):
+        return Style.GRAPH
     if any(map(_is_of_graphs, names)) or any(name.startswith("add_signature") for _, name in program.hub_uses):
         return Style.GRAPH
     if names & {"Graph", "compat.v1.Graph"}:
