@@ -179,8 +179,9 @@ def test_patch_is_taken_by_git(program: Path) -> None:
     assert program.read_bytes() == content.replace(b"tensorflow_hub", b"rehub")
 
 
-def test_migrate_reads_the_tests_of_this_project(program: Path) -> None:
-    code, out, _ = migrate("--json", str(ROOT / "tests" / "cli"), str(ROOT / "tests" / "tf1"))
+@pytest.mark.parametrize("folder", ["tests/data", "tests/migrate", pytest.param(".", marks=pytest.mark.slow)])
+def test_migrate_reads_this_project(folder: str, program: Path) -> None:
+    code, out, _ = migrate("--json", str(ROOT / folder))
 
     assert code in (0, 1)
     assert json.loads(out)["counts"]["failed"] == 0

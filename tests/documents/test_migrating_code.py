@@ -1,4 +1,4 @@
-"""Programs that `rehub migrate` rewrote, run: those in tests/data/migrate/after, which tests/migrate compares with it."""
+"""Programs that `rehub migrate` rewrote, run: tests/migrate shows that they are what it writes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,12 @@ def features(signature: str, count: int = 2) -> Any:
 def of_graphs(mirrors: str, cache_folder: Path) -> dict[str, Any]:
     """The results of the programs of TensorFlow 1, which change TensorFlow for the whole process."""
     paths = [str(PROGRAMS / f"{name}.py") for name in GRAPH_PROGRAMS]
-    environment = {**os.environ, "REHUB_MIRRORS": mirrors, "TFHUB_CACHE_DIR": str(cache_folder), "CACHE": str(cache_folder)}
+    environment = {
+        **os.environ,
+        "REHUB_MIRRORS": mirrors,
+        "TFHUB_CACHE_DIR": str(cache_folder),
+        "CACHE": str(cache_folder),
+    }
     done = subprocess.run(
         [sys.executable, "-c", RUN_GRAPH_PROGRAMS, *paths],
         env=environment,

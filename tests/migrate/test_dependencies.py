@@ -4,44 +4,73 @@ from pathlib import Path
 
 import pytest
 
+from rehub import __version__
 from tests.migrate import code
 
 
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
-        ("requirements.txt", "tensorflow==2.16.1\ntensorflow-hub==0.16.1\n", "tensorflow==2.16.1\nrehub==0.1.0\n"),
+        ("requirements.txt", "tensorflow==2.16.1\ntensorflow-hub==0.16.1\n", "tensorflow==2.16.1\nrehub==VERSION\n"),
         ("requirements.txt", "tensorflow_hub\n", "rehub[tensorflow]\n"),
-        ("requirements-dev.in", "tensorflow\nTensorFlow.Hub>=0.7,<0.13  # embeddings\n", "tensorflow\nrehub>=0.1.0  # embeddings\n"),
-        ("requirements/base.txt", "tensorflow\ntensorflow-hub ~= 0.12 ; python_version < '3.12'\n", "tensorflow\nrehub>=0.1.0 ; python_version < '3.12'\n"),
+        (
+            "requirements-dev.in",
+            "tensorflow\nTensorFlow.Hub>=0.7,<0.13  # embeddings\n",
+            "tensorflow\nrehub>=VERSION  # embeddings\n",
+        ),
+        (
+            "requirements/base.txt",
+            "tensorflow\ntensorflow-hub ~= 0.12 ; python_version < '3.12'\n",
+            "tensorflow\nrehub>=VERSION ; python_version < '3.12'\n",
+        ),
         ("constraints.txt", "tensorflow\r\ntf-hub-nightly\r\n", "tensorflow\r\nrehub\r\n"),
         (
             "pyproject.toml",
             '[project]\ndependencies = ["tensorflow>=2.16", "tensorflow-hub[make_image_classifier]>=0.12"]\n',
-            '[project]\ndependencies = ["tensorflow>=2.16", "rehub>=0.1.0"]\n',
+            '[project]\ndependencies = ["tensorflow>=2.16", "rehub>=VERSION"]\n',
         ),
         (
             "pyproject.toml",
             '[tool.poetry.dependencies]\ntensorflow = "^2.16"\ntensorflow-hub = "^0.16"  # hub\n',
-            '[tool.poetry.dependencies]\ntensorflow = "^2.16"\nrehub = ">=0.1.0"  # hub\n',
+            '[tool.poetry.dependencies]\ntensorflow = "^2.16"\nrehub = ">=VERSION"  # hub\n',
         ),
-        ("Pipfile", '[packages]\ntensorflow = "*"\ntensorflow-hub = "*"\n', '[packages]\ntensorflow = "*"\nrehub = "*"\n'),
-        ("setup.cfg", "install_requires =\n    tensorflow\n    tensorflow_hub>=0.8\n", "install_requires =\n    tensorflow\n    rehub>=0.1.0\n"),
-        ("setup.py", "setup(install_requires=['tensorflow-hub>=0.8'])\n", "setup(install_requires=['rehub>=0.1.0'])\n"),
+        (
+            "Pipfile",
+            '[packages]\ntensorflow = "*"\ntensorflow-hub = "*"\n',
+            '[packages]\ntensorflow = "*"\nrehub = "*"\n',
+        ),
+        (
+            "setup.cfg",
+            "install_requires =\n    tensorflow\n    tensorflow_hub>=0.8\n",
+            "install_requires =\n    tensorflow\n    rehub>=VERSION\n",
+        ),
+        (
+            "setup.py",
+            "setup(install_requires=['tensorflow-hub>=0.8'])\n",
+            "setup(install_requires=['rehub>=VERSION'])\n",
+        ),
         (
             "environment.yml",
             "dependencies:\n  - python=3.11\n  - pip:\n    - tensorflow\n    - tensorflow-hub==0.12\n",
-            "dependencies:\n  - python=3.11\n  - pip:\n    - tensorflow\n    - rehub==0.1.0\n",
+            "dependencies:\n  - python=3.11\n  - pip:\n    - tensorflow\n    - rehub==VERSION\n",
         ),
-        ("Dockerfile", "RUN pip install tensorflow tensorflow-hub>=0.9\n", "RUN pip install tensorflow 'rehub>=0.1.0'\n"),
-        (".github/workflows/a.yml", "- run: python -m pip install 'tensorflow-hub<1'\n", "- run: python -m pip install 'rehub>=0.1.0'\n"),
+        (
+            "Dockerfile",
+            "RUN pip install tensorflow tensorflow-hub>=0.9\n",
+            "RUN pip install tensorflow 'rehub>=VERSION'\n",
+        ),
+        (
+            ".github/workflows/a.yml",
+            "- run: python -m pip install 'tensorflow-hub<1'\n",
+            "- run: python -m pip install 'rehub>=VERSION'\n",
+        ),
         ("install.sh", "uv add tensorflow-hub\necho tensorflow-hub\n", "uv add rehub\necho tensorflow-hub\n"),
     ],
-)  # fmt: skip
+)
 def test_migrate_rewrites_dependency(name: str, before: str, after: str, tmp_path: Path) -> None:
-    report = code.examine(tmp_path, before, name)
+    after = after.replace("VERSION", __version__)
 
-    assert report.after == after
+    assert code.after(tmp_path, before, name) == after
     assert not code.examine(tmp_path, after, name).is_changed
 
 

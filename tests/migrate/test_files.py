@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -146,14 +145,14 @@ def test_write_leaves_a_file_as_it_was_when_it_fails(tmp_path: Path, monkeypatch
 
 
 @pytest.fixture
-def unreadable(tmp_path: Path) -> Iterator[Path]:
+def unreadable(tmp_path: Path) -> Path:
     (tmp_path / "a.py").write_bytes(b"# coding: nonsense\nimport tensorflow_hub\n")
     (tmp_path / "b.py").write_bytes(b"x = '\xff'\nimport tensorflow_hub\n")
     (tmp_path / "c.py").write_text("import tensorflow_hub\ndef f(\n")
     (tmp_path / "d.py").write_text("tensorflow_hub = " + "(" * 9999 + ")" * 9999 + "\n")
     (tmp_path / "e.py").write_bytes(b"import tensorflow_hub\0\n")
     (tmp_path / "f.py").write_text(OLD)
-    yield tmp_path
+    return tmp_path
 
 
 def test_examine_goes_on_after_files_that_cannot_be_read(unreadable: Path) -> None:

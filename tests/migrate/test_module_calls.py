@@ -26,14 +26,17 @@ def rewritten(folder: Path, text: str) -> str:
         ("y = hub.Module(h, trainable=True)(x)\n", "y = hub.KerasLayer(h, trainable=True)(x)\n"),
         ("y = hub.Module(h, True, 'n', {'train'})(x)\n", "y = hub.KerasLayer(h, True, name='n')(x)\n"),
         ("y = hub.Module(h, tags=['a', 'b'])(x)\n", "y = hub.KerasLayer(h, tags=['a', 'b'])(x)\n"),
-        ("y = hub.Module(h, False, 'n', {'train'})(x)\n", "y = hub.KerasLayer(h, False, name='n', tags={'train'})(x)\n"),
+        (
+            "y = hub.Module(h, False, 'n', {'train'})(x)\n",
+            "y = hub.KerasLayer(h, False, name='n', tags={'train'})(x)\n",
+        ),
         ("y = hub.Module(h, tags=None)(x)\n", "y = hub.KerasLayer(h)(x)\n"),
-        ("y = hub.Module(h)(x, signature='s')\n", "y = hub.KerasLayer(h, signature=\"s\")(x)\n"),
+        ("y = hub.Module(h)(x, signature='s')\n", 'y = hub.KerasLayer(h, signature="s")(x)\n'),
         (
             "y = hub.Module(h)(x, as_dict=True, signature='s')['a']\n",
             "y = hub.KerasLayer(h, signature=\"s\", signature_outputs_as_dict=True)(x)['a']\n",
         ),
-        ("y = hub.Module(h)(signature='s', inputs=x)\n", "y = hub.KerasLayer(h, signature=\"s\")(x)\n"),
+        ("y = hub.Module(h)(signature='s', inputs=x)\n", 'y = hub.KerasLayer(h, signature="s")(x)\n'),
         ("y = hub.Module(h)(x, as_dict=False)\n", "y = hub.KerasLayer(h)(x)\n"),
         (
             "m = hub.Module(h)\nm(x)\nm(x, signature='s')\n",
@@ -41,10 +44,12 @@ def rewritten(folder: Path, text: str) -> str:
         ),
         (
             "m = hub.Module(h, tags={'t'}, name='n')\nm(x, as_dict=True)\nm({'a': x})\n",
-            'm = hub.load(h, tags={\'t\'})\nm.signatures["default"](x)\nm.signatures["default"](**{\'a\': x})["default"]\n',
+            "m = hub.load(h, tags={'t'})\nm.signatures[\"default\"](x)\n"
+            'm.signatures["default"](**{\'a\': x})["default"]\n',
         ),
         (
-            "class A:\n    def __init__(self):\n        self.m = hub.Module(h)\n    def f(self, x):\n        return self.m(x)\n",
+            "class A:\n    def __init__(self):\n        self.m = hub.Module(h)\n    def f(self, x):\n"
+            "        return self.m(x)\n",
             "class A:\n    def __init__(self):\n        self.m = hub.KerasLayer(h)\n    def f(self, x):\n"
             "        return self.m(x)\n",
         ),

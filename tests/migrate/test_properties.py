@@ -44,7 +44,13 @@ STATEMENTS = (
     "z: 'tensorflow_hub.KerasLayer' = Layer",
     "importlib.import_module('tensorflow_hub')",
 )
-LAYOUTS = ("{}", "if x:\n    {}", "def f(x):\n    return (  # why\n        {}\n    )", "class A:\n    {}  # Größe", "{}; {}")
+LAYOUTS = (
+    "{}",
+    "if x:\n    {}",
+    "def f(x):\n    return (  # why\n        {}\n    )",
+    "class A:\n    {}  # Größe",
+    "{}; {}",
+)
 
 
 @st.composite

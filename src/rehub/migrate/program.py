@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -16,6 +18,7 @@ Dotted = cst.Name | cst.Attribute
 
 HUBS = ("tensorflow_hub", "rehub")
 _TENSORFLOW = "tensorflow"
+_PROVIDERS = (metadata.ByteSpanPositionProvider, metadata.ParentNodeProvider, metadata.ScopeProvider)
 
 
 class Program:
@@ -33,9 +36,9 @@ class Program:
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
         self._content = text.encode()
-        self._names = wrapper.resolve(metadata.QualifiedNameProvider)
+        self._line_ends = [match.end() for match in re.finditer(rb"\r\n|\r|\n", self._content)]
+        wrapper.resolve_many(_PROVIDERS)  # in fewer passes than one by one
         self._spans = wrapper.resolve(metadata.ByteSpanPositionProvider)
-        self._positions = wrapper.resolve(metadata.PositionProvider)
         self._parents = wrapper.resolve(metadata.ParentNodeProvider)
         self._scopes = wrapper.resolve(metadata.ScopeProvider)
         collector = _Collector()
@@ -56,9 +59,9 @@ class Program:
 
     def qualified(self, node: cst.CSTNode) -> str:
         """Returns what a name stands for by the imports, such as ``tensorflow_hub.Module``; empty if unknown."""
-        names = self._names.get(node, ())
-        names = names() if callable(names) else names  # computed when they are first asked for
-        found = [name.name for name in names if name.source is metadata.QualifiedNameSource.IMPORT]
+        scope = self._scopes.get(node)
+        names = scope.get_qualified_names_for(node) if scope is not None else ()
+        found = sorted(name.name for name in names if name.source is metadata.QualifiedNameSource.IMPORT)
         return next((name for hub in HUBS for name in found if _is_in(name, hub)), found[0] if found else "")
 
     def hub_name(self, node: cst.CSTNode) -> str | None:
@@ -89,7 +92,7 @@ class Program:
 
     def line(self, node: cst.CSTNode) -> int:
         """Returns the line of a node, from 1."""
-        return int(self._positions[node].start.line)
+        return bisect.bisect_right(self._line_ends, self.span(node)[0]) + 1
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Returns where a node begins and ends, in bytes of UTF-8."""
@@ -127,8 +130,7 @@ class Program:
         for node in (*self._nodes[cst.Name], *self._nodes[cst.Attribute]):
             above = self.parent(node)
             is_part = isinstance(above, cst.Attribute) or (isinstance(above, cst.Arg) and above.keyword is node)
-            is_imported = any(isinstance(it, cst.Import | cst.ImportFrom) for it in self.around(node))
-            if dotted(node) and not is_part and not is_imported:
+            if not is_part and dotted(node):
                 yield node  # type: ignore[misc]
 
 
@@ -142,7 +144,7 @@ class _Collector(cst.CSTVisitor):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         self.nodes[type(node)].append(node)
-        return True
+        return not isinstance(node, cst.Import | cst.ImportFrom)  # their names are no uses
 
 
 def dotted(node: cst.CSTNode | None) -> str:

@@ -31,7 +31,10 @@ def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Fin
     wrong = syntax_error(text)
     if wrong is not None:
         return [wrong]
-    program = Program(text)
+    try:
+        program = Program(text)
+    except cst.ParserSyntaxError as error:
+        return [Finding("M901", error.raw_line, "it is Python that libcst does not know", _LOOK)]
     found = [*addresses.find(program), *imports.find(program)]
     if is_setup:
         found += _dependencies(program)
@@ -64,11 +67,8 @@ def syntax_error(text: str) -> Finding | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that are not valid, and the like
             ast.parse(text)
-        cst.parse_module(text)
     except SyntaxError as error:
         return Finding("M901", error.lineno or 1, f"it is no Python: {error.msg}", _LOOK)
-    except cst.ParserSyntaxError as error:
-        return Finding("M901", error.raw_line, "it is no Python that libcst knows", _LOOK)
     except (MemoryError, RecursionError, ValueError) as error:
         return Finding("M901", 1, f"it cannot be read as Python: {str(error) or type(error).__name__}", _LOOK)
     return None
