@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehub.errors import UsageError
-from rehub.migrate import migration, text_file
+from rehub.migrate import migration
 from rehub.migrate.report import FileReport
 
 OLD = "import tensorflow_hub as hub\n"
@@ -161,10 +161,11 @@ def test_examine_goes_on_after_files_that_cannot_be_read(unreadable: Path) -> No
     assert found == [["M902"], ["M902"], ["M901"], ["M901"], ["M901"], ["M101"]]
 
 
-def test_read_finds_encoding(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_bytes(b"# -*- coding: cp1252 -*-\n'\x80'\n")
+def test_examine_says_nothing_of_unreadable_files_without_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"print '\xff'\n")
+    (tmp_path / "b.ipynb").write_bytes(b"{")
 
-    assert text_file.read(tmp_path / "a.py").text == "# -*- coding: cp1252 -*-\n'€'\n"
+    assert [it.findings for it in migration.examine([tmp_path])] == [(), ()]
 
 
 def test_diff_is_a_patch(tmp_path: Path) -> None:

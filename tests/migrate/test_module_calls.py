@@ -54,6 +54,20 @@ def rewritten(folder: Path, text: str) -> str:
             "        return self.m(x)\n",
         ),
         (
+            "m = hub.Module(h)\nm(x)\nm({'a': m(dict(b=x, c=z), as_dict=True)})\nm(inputs=dict(d))\n",
+            'm = hub.load(h)\nm.signatures["default"](x)["default"]\n'
+            'm.signatures["default"](**{\'a\': m.signatures["default"](b=x, c=z)})["default"]\n'
+            'm.signatures["default"](**dict(d))["default"]\n',
+        ),
+        (
+            "y = hub.Module(spec=h, tags={'train'}, trainable=True)(x, as_dict=True)\n",
+            "y = hub.KerasLayer(handle=h, trainable=True, signature_outputs_as_dict=True)(x)\n",
+        ),
+        (
+            "y = hub.Module(h, True, tags={'train'})(x, as_dict=True)\n",
+            "y = hub.KerasLayer(h, True, signature_outputs_as_dict=True)(x)\n",
+        ),
+        (
             "y = hub.Module(  # a\n    h,  # b\n    trainable=True,\n)(x)\n",
             "y = hub.KerasLayer(  # a\n    h,  # b\n    trainable=True,\n)(x)\n",
         ),

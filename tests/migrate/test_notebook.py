@@ -107,6 +107,6 @@ def test_migrate_keeps_text_that_looks_like_a_command(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"worksheets": []}', '{"cells": [1]}', "tensorflow_hub", '{"cells": 3}']
 )
 def test_migrate_tells_of_a_file_that_is_no_notebook(text: str, tmp_path: Path) -> None:
-    (finding,) = code.examine(tmp_path, text, "a.ipynb").findings
+    (finding,) = code.examine(tmp_path, f"{text} tensorflow_hub", "a.ipynb").findings
 
     assert (finding.code, finding.kind) == ("M901", "failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
@@ -20,12 +21,16 @@ _GONE = {
     "backend.set_session": "leave it out: TensorFlow 2 has no sessions",
     "estimator": "train with Model.fit",
     "experimental": "look in Keras 3 for what took its place",
+    "mixed_precision.experimental": "use mixed_precision",
+    "optimizers.experimental": "use optimizers",
+    "optimizers.legacy": "use optimizers",
     "layers.CuDNNGRU": "use layers.GRU",
     "layers.CuDNNLSTM": "use layers.LSTM",
     "layers.DenseFeatures": "use hub.KerasLayer on an input of its own",
     "utils.multi_gpu_model": "use tf.distribute.MirroredStrategy",
     "wrappers.scikit_learn": "use the package scikeras",
 }
+_MODEL = re.compile(r"model|net|classifier|encoder|embed|^m$", re.IGNORECASE)
 _SAVED_MODELS = frozenset({"experimental.export_saved_model", "experimental.load_from_saved_model"})
 
 
@@ -37,6 +42,9 @@ def find(program: Program) -> Iterator[Finding]:
             yield from _optimizer(program, call, name)
         if isinstance(call.func, cst.Attribute) and call.func.attr.value in _GENERATORS:
             yield _generator(program, call, call.func)
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "predict_classes":
+            what = "predict_classes is gone since TensorFlow 2.6"
+            yield Finding("M309", program.line(call), what, "take the argmax of predict")
         yield from _files(program, call, name)
     for node in program.names:
         name = keras_name(program, node)
@@ -112,7 +120,7 @@ def _files(program: Program, call: cst.Call, name: str) -> Iterator[Finding]:
 
 def _saving(program: Program, call: cst.Call, name: str) -> Iterator[Finding]:
     is_function = name in ("models.save_model", "saving.save_model")
-    is_method = not name and isinstance(call.func, cst.Attribute) and call.func.attr.value == "save"
+    is_method = _is_method_of_model(program, call.func, "save")
     if not is_function and not is_method:
         return
     path, form = argument(call, "filepath", int(is_function)), argument(call, "save_format")
@@ -121,6 +129,13 @@ def _saving(program: Program, call: cst.Call, name: str) -> Iterator[Finding]:
     if is_saved_model or (path is not None and is_of_hub and _is_folder(string(path.value))):
         fix = "save to a name that ends in .keras, or use hub.export to write a SavedModel"
         yield Finding("M305", program.line(call), "Keras 3 does not write a SavedModel by save", fix)
+
+
+def _is_method_of_model(program: Program, function: cst.BaseExpression, name: str) -> bool:
+    """Whether something is called that by its name may well be a Keras model."""
+    if not isinstance(function, cst.Attribute) or function.attr.value != name or program.qualified(function):
+        return False
+    return bool(_MODEL.search(dotted(function.value).rpartition(".")[2]))
 
 
 def _is_folder(path: str | None) -> bool:

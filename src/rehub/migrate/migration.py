@@ -15,6 +15,8 @@ from rehub.migrate.finding import Finding, apply
 from rehub.migrate.report import FileReport
 from rehub.migrate.text_file import TextFile
 
+_WORTH_READING = re.compile(rb"tensorflow[-_.]hub|tf-hub-nightly|tfhub|\brehub\b", re.IGNORECASE)
+
 
 def check_installed() -> None:
     """Raises a DependencyError if libcst is not installed."""
@@ -73,8 +75,11 @@ def diff(report: FileReport) -> str:
 
 def _examine(path: Path, to_tf2: bool) -> FileReport:
     try:
-        file = text_file.read(path)
-    except (OSError, ValueError, LookupError) as error:
+        content = path.read_bytes()
+        if not _WORTH_READING.search(content):
+            return FileReport(path, ())
+        file = text_file.decode(path, content)
+    except (OSError, ValueError) as error:
         return _failure(path, "M902", f"the file cannot be read: {_reason(error)}", "look at it by hand")
     try:
         findings, after = _migrated(file, to_tf2)

@@ -6,7 +6,7 @@ Source: TensorFlow Hub, "Migrating from TF1 to TF2" and "Model compatibility for
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 from libcst import metadata
@@ -144,46 +144,45 @@ def _as_layer(program: Program, call: cst.Call, applications: Sequence[_Applicat
     handle, trainable, name, tags = _arguments(call)
     first = applications[0]
     is_trained = trainable is not None and dotted(trainable.value) != "False"
-    changes: dict[cst.Arg, str | None] = {handle: _handle(program, handle, "handle")}
+    yield _constructor(program, call, "KerasLayer")
+    yield from _renamed(program, handle, "handle" if handle.keyword else None)
     if name is not None:
-        changes[name] = _named(program, name, "name")
-    if tags is not None:
-        changes[tags] = _named(program, tags, "tags") if _names_a_graph(tags, is_trained) else None
+        yield from _renamed(program, name, "name")
+    yield from _passed_tags(program, call, tags, is_trained)
     added = [f'signature="{first.signature}"'] if first.signature != _DEFAULT else []
     added += ["signature_outputs_as_dict=True"] if first.as_dict else []
-    yield _constructor(program, call, "KerasLayer")
-    yield from _changed(program, call, changes, added)
+    if added:
+        end = max(program.span(arg)[1] for arg in call.args if arg is not tags or _is_passed(tags, is_trained))
+        yield Edit(end, end, "".join(f", {code}" for code in added))
     for it in applications:
-        yield from _called(program, it, program.code(it.inputs.value))
+        yield from _without(program, it.node, [arg for arg in it.node.args if arg is not it.inputs])
+        yield from _renamed(program, it.inputs, None)
 
 
 def _as_loaded(program: Program, call: cst.Call, applications: Sequence[_Application]) -> Iterator[Edit]:
     handle, trainable, name, tags = _arguments(call)
     if trainable is not None and dotted(trainable.value) != "False":
         raise _LeftToPeopleError("it is trainable and called in several ways: make one hub.KerasLayer for each")
-    changes: dict[cst.Arg, str | None] = {arg: None for arg in (trainable, name) if arg is not None}
-    changes[handle] = _handle(program, handle, "handle")
-    if tags is not None:
-        changes[tags] = _named(program, tags, "tags") if _names_a_graph(tags, is_trained=False) else None
     yield _constructor(program, call, "load")
-    yield from _changed(program, call, changes)
+    yield from _renamed(program, handle, "handle" if handle.keyword else None)
+    yield from _without(program, call, [arg for arg in (trainable, name) if arg is not None])
+    yield from _passed_tags(program, call, tags, is_trained=False)
     for it in applications:
         end = program.span(it.node.func)[1]
         yield Edit(end, end, f'.signatures["{it.signature}"]')
-        yield from _called(program, it, _keywords(program, it.inputs.value))
+        yield from _without(program, it.node, [arg for arg in it.node.args if arg is not it.inputs])
+        yield from _renamed(program, it.inputs, None)
+        yield from _as_keywords(program, it.inputs.value)
         if not it.as_dict:
             end = program.span(it.node)[1]
             yield Edit(end, end, f'["{_DEFAULT}"]')
 
 
-def _called(program: Program, application: _Application, inputs: str) -> Iterator[Edit]:
-    """Yields the edits that leave a call with nothing but inputs."""
-    node = application.node
-    yield from _changed(program, node, {arg: inputs if arg is application.inputs else None for arg in node.args})
-
-
-def _handle(program: Program, arg: cst.Arg, name: str) -> str:
-    return program.code(arg) if arg.keyword is None else _named(program, arg, name)
+def _passed_tags(program: Program, call: cst.Call, tags: cst.Arg | None, is_trained: bool) -> Iterator[Edit]:
+    if tags is not None and _is_passed(tags, is_trained):
+        yield from _renamed(program, tags, "tags")
+    elif tags is not None:
+        yield from _without(program, call, [tags])
 
 
 def _constructor(program: Program, call: cst.Call, function: str) -> Edit:
@@ -200,8 +199,8 @@ def _arguments(call: cst.Call) -> tuple[cst.Arg, cst.Arg | None, cst.Arg | None,
     return handle, others[0], others[1], others[2]
 
 
-def _names_a_graph(tags: cst.Arg, is_trained: bool) -> bool:
-    """Whether tags are to be passed on: a layer that trains takes the graph for training by itself."""
+def _is_passed(tags: cst.Arg, is_trained: bool) -> bool:
+    """Whether tags are passed on: a layer that trains takes the graph for training by itself."""
     values = {string(element.value) for element in getattr(tags.value, "elements", ())}
     if isinstance(tags.value, cst.Call) and dotted(tags.value.func) in ("set", "frozenset") and not tags.value.args:
         return False
@@ -212,50 +211,41 @@ def _names_a_graph(tags: cst.Arg, is_trained: bool) -> bool:
     return not (is_trained and values == {"train"})
 
 
-def _named(program: Program, arg: cst.Arg, name: str) -> str:
-    """Returns an argument by another name, with the blanks around ``=`` that it has."""
-    code = program.code(arg)
-    rest = code if arg.keyword is None else code[len(arg.keyword.value) :]
-    return f"{name}={rest}" if arg.keyword is None else f"{name}{rest}"
+def _renamed(program: Program, arg: cst.Arg, name: str | None) -> Iterator[Edit]:
+    """Yields the edit that gives an argument another name, or with None, no name."""
+    start, value = program.span(arg)[0], program.span(arg.value)[0]
+    if name is None and arg.keyword is not None:
+        yield Edit(start, value, "")
+    elif name is not None and arg.keyword is None:
+        yield Edit(start, start, f"{name}=")
+    elif name is not None and arg.keyword is not None and arg.keyword.value != name:
+        yield program.replacing(arg.keyword, name)
 
 
-def _changed(
-    program: Program, call: cst.Call, changes: Mapping[cst.Arg, str | None], added: Sequence[str] = ()
-) -> Iterator[Edit]:
-    """Yields the edits that change or remove arguments, and add some; the others stay as they are written."""
-    kept = [arg for arg in call.args if changes.get(arg, "") is not None]
-    for arg in call.args:
-        new = changes.get(arg, program.code(arg))
-        if new is None:
-            yield _removal(program, call, arg, kept)
-        elif new != program.code(arg):
-            yield program.replacing(arg, new)
-    end = program.span(kept[-1])[1]
-    if added:
-        yield Edit(end, end, "".join(f", {code}" for code in added))
+def _without(program: Program, call: cst.Call, removed: Sequence[cst.Arg]) -> Iterator[Edit]:
+    """Yields the edits that remove arguments, with the comma before them or, of the first ones, behind them."""
+    for arg in removed:
+        index = call.args.index(arg)
+        if all(other in removed for other in call.args[:index]):
+            edit = Edit(program.span(arg)[0], program.span(call.args[index + 1])[0], "")
+        else:
+            edit = Edit(program.span(call.args[index - 1])[1], program.span(arg)[1], "")
+        if "#" in program.between(edit.start, edit.end).replace(program.code(arg), ""):
+            raise _LeftToPeopleError("a comment stands between arguments that have to go")
+        yield edit
 
 
-def _removal(program: Program, call: cst.Call, arg: cst.Arg, kept: Sequence[cst.Arg]) -> Edit:
-    """Returns the edit that removes an argument, with the comma before it or, of the first ones, behind it."""
-    index = call.args.index(arg)
-    is_front = not any(other in kept for other in call.args[:index])
-    if is_front:
-        edit = Edit(program.span(arg)[0], program.span(call.args[index + 1])[0], "")
-    else:
-        edit = Edit(program.span(call.args[index - 1])[1], program.span(arg)[1], "")
-    if "#" in program.between(edit.start, edit.end).replace(program.code(arg), ""):
-        raise _LeftToPeopleError("a comment stands between arguments that have to go")
-    return edit
-
-
-def _keywords(program: Program, inputs: cst.BaseExpression) -> str:
-    """Returns how a function takes inputs that a module took as a dict."""
-    code = program.code(inputs)
+def _as_keywords(program: Program, inputs: cst.BaseExpression) -> Iterator[Edit]:
+    """Yields the edits by which a function takes inputs that a module took as a dict."""
+    start, end = program.span(inputs)
     if isinstance(inputs, cst.Dict):
-        return f"**{code}"
-    if isinstance(inputs, cst.Call) and dotted(inputs.func) == "dict" and all(arg.keyword for arg in inputs.args):
-        return ", ".join(program.code(arg).rstrip().rstrip(",") for arg in inputs.args)
-    return code
+        yield Edit(start, start, "**")
+    elif isinstance(inputs, cst.Call) and dotted(inputs.func) == "dict" and inputs.args:
+        if all(arg.keyword for arg in inputs.args):
+            yield Edit(start, program.span(inputs.args[0])[0], "")
+            yield Edit(program.span(inputs.args[-1])[1], end, "")
+        else:
+            yield Edit(start, start, "**")
 
 
 def _column(program: Program, node: cst.CSTNode, name: str, is_rewritten: bool) -> Finding:
@@ -269,11 +259,9 @@ def _column(program: Program, node: cst.CSTNode, name: str, is_rewritten: bool) 
     given = [argument(call, key, position) for position, key in enumerate(("key", "module_spec", "trainable"))]
     if None in given[:2] or sum(it is not None for it in given) != len(call.args):
         return Finding("M206", line, what, "use hub.text_embedding_column_v2")
-    key, handle, trainable = given
-    assert key is not None
+    handle, trainable = given[1], given[2]
     assert handle is not None
-    changes = {handle: _handle(program, handle, "module_path")}
-    if trainable is not None:
-        changes[trainable] = _named(program, trainable, "trainable")
-    edits = (program.replacing(call.func.attr, f"{name}_v2"), *_changed(program, call, changes))
-    return Finding("M206", line, what, f"hub.{name}_v2, in DenseFeatures of Keras 2", edits)
+    edits = [program.replacing(call.func.attr, f"{name}_v2")]
+    edits += _renamed(program, handle, "module_path" if handle.keyword else None)
+    edits += _renamed(program, trainable, "trainable") if trainable is not None else ()
+    return Finding("M206", line, what, f"hub.{name}_v2, in DenseFeatures of Keras 2", tuple(edits))

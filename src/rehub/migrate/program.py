@@ -118,12 +118,15 @@ class Program:
         return min(ends, default=len(self._content))
 
     def _imported(self) -> Iterator[tuple[str, cst.CSTNode]]:
-        """Yields the modules of the import statements, and where."""
+        """Yields what import statements name, and where."""
         for statement in self.all(cst.Import):
             yield from ((dotted(alias.name), alias) for alias in statement.names)
         for clause in self.all(cst.ImportFrom):
             if not clause.relative:
-                yield dotted(clause.module), clause
+                module = dotted(clause.module)
+                yield module, clause
+                if not isinstance(clause.names, cst.ImportStar):
+                    yield from ((f"{module}.{dotted(alias.name)}", clause) for alias in clause.names)
 
     def _dotted(self) -> Iterator[Dotted]:
         """Yields the names that are not parts of longer ones, outside of import statements."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
 import warnings
 from collections.abc import Iterator
 
@@ -15,7 +14,6 @@ from rehub.migrate.finding import Edit, Finding
 from rehub.migrate.program import Program, string
 
 _LOOK = "look at it by hand"
-_WORTH_READING = re.compile(r"tensorflow[-_]hub|tfhub|\brehub\b", re.IGNORECASE)
 
 
 def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Finding]:
@@ -26,8 +24,6 @@ def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Fin
         to_tf2: Whether hub.Module is rewritten in programs of TensorFlow 1, too.
         is_setup: Whether it is a setup.py, whose texts are dependencies.
     """
-    if not _WORTH_READING.search(text):
-        return []
     wrong = syntax_error(text)
     if wrong is not None:
         return [wrong]

@@ -22,7 +22,6 @@ _TENSORFLOW = re.compile(
     (?:["']?\s*=\s*["'])?\s*(?:(?P<sign>===?|=|~=|<=|<|\^)\s*(?P<major>\d+)(?:\.(?P<minor>\d+))?(?P<patch>\.\d+)?)?(?![\w-])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_WORTH_READING = re.compile(r"tensorflow[-_.]hub|tf-hub-nightly|\brehub\b", re.IGNORECASE)
 _INSTALLS = re.compile(r"\b(?:pip3?|uv)\b.*\b(?:install|add)\b|\bpoetry add\b|%pip install")
 _LOCKS = frozenset({"pdm.lock", "pipfile.lock", "poetry.lock", "uv.lock", "conda-lock.yml"})
 _NEWEST, _OLDEST = (2, 21), (2, 15)
@@ -46,8 +45,6 @@ def has_commands(path: PurePath) -> bool:
 
 def find(text: str, path: PurePath) -> list[Finding]:
     """Returns what is found in a file that `is_list` or `has_commands` is true of."""
-    if not _WORTH_READING.search(text):
-        return []
     if path.name.lower() in _LOCKS or "--hash=" in text:
         return _locked(text, path)
     if not is_list(path):

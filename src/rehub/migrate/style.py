@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -204,20 +204,15 @@ def _imports(statement: cst.CSTNode) -> bool:
 
 
 def _contrib(program: Program) -> Iterator[Finding]:
-    for node, name in _named(program):
-        if name.startswith(("contrib.", "compat.v1.contrib.")):
-            part = name.partition("contrib.")[2].partition(".")[0]
-            yield Finding(
-                "M211",
-                program.line(node),
-                f"tf.contrib.{part} is gone since TensorFlow 2.0",
-                _CONTRIB.get(part, _NO_CONTRIB),
-            )
-    for clause in program.all(cst.ImportFrom):
-        if dotted(clause.module).startswith("tensorflow.contrib"):
-            yield Finding(
-                "M211", program.line(clause), f"{dotted(clause.module)} is gone since TensorFlow 2.0", _NO_CONTRIB
-            )
+    found: dict[str, list[int]] = {}
+    places = [(program.qualified(node), node) for node in program.names] + list(program.imported)
+    for name, node in sorted(places, key=lambda place: program.line(place[1])):
+        before, _, after = name.partition(".contrib.")
+        if after and before in ("tensorflow", "tensorflow.compat.v1"):
+            found.setdefault(after.partition(".")[0], []).append(program.line(node))
+    for part, lines in found.items():
+        what = f"tf.contrib.{part} is gone since TensorFlow 2.0{_more(lines)}"
+        yield Finding("M211", lines[0], what, _CONTRIB.get(part, _NO_CONTRIB))
 
 
 _NO_CONTRIB = "find what took its place in TensorFlow's migration guide"
@@ -269,5 +264,5 @@ def _keras_in_graphs(program: Program) -> Iterator[Finding]:
         )
 
 
-def _more(found: list[tuple[Dotted, str]]) -> str:
+def _more(found: Sequence[object]) -> str:
     return f" (the first of {len(found)} places)" if len(found) > 1 else ""

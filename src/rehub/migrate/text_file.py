@@ -28,14 +28,12 @@ class TextFile:
     encoding: str
 
 
-def read(path: Path) -> TextFile:
-    """Reads a file.
+def decode(path: Path, content: bytes) -> TextFile:
+    """Reads the content of a file.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If its bytes are not in its encoding.
+        ValueError: If its bytes are not in its encoding, or that is unknown.
     """
-    content = path.read_bytes()
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError as error:
