@@ -18,7 +18,7 @@ compile tf-keras2 pyproject.toml --extra demo
 compile tf-2.15 pyproject.toml --extra demo
 compile keras-jax pyproject.toml
 compile keras-torch pyproject.toml
-compile hub pyproject.toml --extra server --extra bucket
+compile hub pyproject.toml --extra server --extra bucket --extra huggingface --extra kaggle
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish

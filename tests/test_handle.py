@@ -34,7 +34,17 @@ DIGEST = "0123456789abcdef" * 4
         ("https://files.test/m.tar", Kind.ARCHIVE, "https://files.test/m.tar", None),
         ("https://files.test/m.TAR.GZ?x", Kind.ARCHIVE, "https://files.test/m.TAR.GZ?x", None),
         ("gs://bucket/m.tgz", Kind.ARCHIVE, "gs://bucket/m.tgz", None),
-        ("gs://Bucket/net/1/", Kind.REMOTE, "gs://Bucket/net/1/", None),
+        ("gs://Bucket/net/1/", Kind.BUCKET, "gs://Bucket/net/1", None),
+        ("S3://bucket/net", Kind.BUCKET, "s3://bucket/net", None),
+        ("az://container", Kind.BUCKET, "az://container", None),
+        ("az://container/m.tar.gz", Kind.ARCHIVE, "az://container/m.tar.gz", None),
+        ("hdfs://Host/net/1/", Kind.REMOTE, "hdfs://Host/net/1/", None),
+        ("hf://acme/net", Kind.HUGGINGFACE, "hf://acme/net", None),
+        ("HF://Acme/Net_1.0/ ", Kind.HUGGINGFACE, "hf://Acme/Net_1.0", None),
+        ("hf://models/acme/net@main/saved_model/1/", Kind.HUGGINGFACE, "hf://acme/net/saved_model/1", None),
+        ("hf://acme/net@v1.0", Kind.HUGGINGFACE, "hf://acme/net@v1.0", None),
+        ("hf://acme/net@a%2Fb/c", Kind.HUGGINGFACE, "hf://acme/net@a%2Fb/c", None),
+        ("hf://acme/net@refs/pr/3/c", Kind.HUGGINGFACE, "hf://acme/net@refs/pr/3/c", None),
     ],
 )
 def test_parse_reads_each_form(text: str, kind: Kind, location: str, version: int | None) -> None:
@@ -48,7 +58,13 @@ def test_parse_takes_a_path_object() -> None:
     assert parse(Path("models") / "net") == parse("models/net")
 
 
-@pytest.mark.parametrize("text", ["https://hub.test/a/b/3", "file:///models", "https://files.test/m.tar"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://hub.test/a/b/3", "file:///models", "https://files.test/m.tar"),
+        *("hf://acme/net@v1/sub", "s3://bucket/net/1", "gs://bucket/net/1"),
+    ],
+)
 def test_parse_reads_a_pin(text: str) -> None:
     handle = parse(f"{text}#sha256={DIGEST.upper()}")
     assert (handle.pin, handle.location) == (DIGEST, parse(text).location)
@@ -62,7 +78,7 @@ def test_parse_refuses_what_is_no_pin(url: str, fragment: str) -> None:
     assert caught.value.handle == f"{url}#{fragment}"
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/net/1", "s3://bucket/net/1"])
+@pytest.mark.parametrize("url", ["hdfs://host/net/1", "abfs://bucket/net/1"])
 def test_parse_refuses_a_pin_that_nobody_can_check(url: str) -> None:
     with pytest.raises(HandleError, match=r"has a pin.*Omit the pin") as caught:
         parse(f"{url}#sha256={DIGEST}")
@@ -137,3 +153,52 @@ def test_parse_refuses_what_is_no_text(value: object) -> None:
 )
 def test_with_query_keeps_the_other_parameters(location: str, url: str) -> None:
     assert parse(location).with_query("f", "c") == url
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "may_change", "unversioned"),
+    [
+        ("https://hub.test/a/b", True, "https://hub.test/a/b"),
+        ("https://hub.test/a/b/3?x=1", False, "https://hub.test/a/b?x=1"),
+        ("https://files.test/m.tar", False, "https://files.test/m.tar"),
+        ("hf://acme/net@v1/sub", True, "hf://acme/net/sub"),
+        (f"hf://acme/net@{COMMIT}/sub", False, "hf://acme/net/sub"),
+        (f"hf://acme/net@{COMMIT[:8]}", True, "hf://acme/net"),
+        ("s3://bucket/net/3", True, "s3://bucket/net/3"),
+        ("hdfs://host/net", False, "hdfs://host/net"),
+        ("/models/net", False, "/models/net"),
+    ],
+)
+def test_handle_says_whether_what_it_names_may_change(text: str, may_change: bool, unversioned: str) -> None:
+    handle = parse(text)
+    assert (handle.may_change, handle.unversioned) == (may_change, unversioned)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "hf://acme",
+            "hf://acme/",
+            "hf:///net",
+            "hf://acme/n t",
+            "hf://acme/net@",
+            "hf://acme/net@a..b",
+            "hf://a/b@%00",
+        ),
+        *("hf://acme/net/../other", "hf://acme/net/a//b", "hf://acme/net/a\\b", "hf://acme/net?x=1"),
+        *("hf://datasets/acme/words", "hf://spaces/acme/app", "hf://user:secret@acme/net"),
+    ],
+)
+def test_parse_refuses_what_names_no_model_of_hugging_face(text: str) -> None:
+    with pytest.raises(HandleError) as caught:
+        parse(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_parse_says_by_what_url_an_archive_of_hugging_face_is_had() -> None:
+    with pytest.raises(HandleError, match=r"https://huggingface\.co/acme/net/resolve/v1/sub/m\.tar\.gz"):
+        parse("hf://acme/net@v1/sub/m.tar.gz")

@@ -13,12 +13,14 @@ import re
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rehub.errors import HandleError
+from rehub.repository import DEFAULT_REVISION, Repository, read_repository
 
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _URL_LIMIT = 8192  # servers take no longer ones
 _VERSION_DIGITS = 20  # 64 bits; Python refuses to read numbers of thousands of digits
+_BUCKETS = ("s3", "gs", "az")
 _KAGGLE_HOSTS = frozenset({"www.kaggle.com", "kaggle.com"})
 _KAGGLE_WORDS = ("models", None, None, "frameworks", None, "variations", None, "versions", None)
 
@@ -31,9 +33,13 @@ class Kind(enum.Enum):
     HUB = "hub"
     """A URL whose server speaks the hosting protocol."""
     ARCHIVE = "archive"
-    """A URL of a plain tar file."""
+    """A URL of a plain tar file, also of one in a bucket."""
+    HUGGINGFACE = "huggingface"
+    """A folder of a repository on the Hugging Face Hub."""
+    BUCKET = "bucket"
+    """A folder in a bucket, ``s3://``, ``gs://`` or ``az://``: obstore gets it, or TensorFlow opens it in place."""
     REMOTE = "remote"
-    """A folder that TensorFlow's own filesystem layer opens in place, such as ``gs://BUCKET/FOLDER``."""
+    """A folder that TensorFlow's own filesystem layer opens in place, such as ``hdfs://HOST/FOLDER``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Handle:
     Attributes:
         text: What the user wrote.
         kind: How it is resolved.
-        location: The path, or the URL without fragment. Both spellings of a Kaggle URL have the same location.
+        location: The path, or the URL without fragment. All spellings of a Kaggle URL have the same location, and so
+            have those of a repository on the Hugging Face Hub.
         pin: The sha256 (64 lower-case hex digits) after ``#sha256=``, over the sorted lines ``sha256  path`` of all
             files of the model, or None.
     """
@@ -58,6 +65,44 @@ class Handle:
         """The version at the end of a hub URL; None for other kinds and for unversioned handles."""
         last = self._url.path.rpartition("/")[2]
         return int(last) if self.kind is Kind.HUB and _is_version(last) else None
+
+    @property
+    def repository(self) -> Repository | None:
+        """What a handle of the Hugging Face Hub names; None for other kinds."""
+        return read_repository(self.location) if self.kind is Kind.HUGGINGFACE else None
+
+    @property
+    def may_change(self) -> bool:
+        """Whether this names what is the newest, whichever that is; False for what is not downloaded."""
+        repository = self.repository
+        if repository is not None:
+            return not repository.is_fixed
+        return self.kind is Kind.BUCKET or (self.kind is Kind.HUB and self.version is None)
+
+    @property
+    def unversioned(self) -> str:
+        """The location without the version or the revision, which all versions of a model have in common."""
+        repository = self.repository
+        if repository is not None:
+            return repository.at(DEFAULT_REVISION).location
+        if self.version is None:
+            return self.location
+        return urlunsplit(self._url._replace(path=self._url.path.rpartition("/")[0]))
+
+    @property
+    def is_downloadable(self) -> bool:
+        """Whether the cache can have it."""
+        return self.kind in (Kind.HUB, Kind.ARCHIVE, Kind.HUGGINGFACE, Kind.BUCKET)
+
+    @property
+    def is_remote_folder(self) -> bool:
+        """Whether TensorFlow's own filesystem layer may open it in place."""
+        return self.kind in (Kind.BUCKET, Kind.REMOTE)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of a URL, in small letters; empty for paths."""
+        return self._url.scheme if self.kind is not Kind.PATH else ""
 
     @property
     def host(self) -> str:
@@ -84,8 +129,9 @@ def parse(text: str | os.PathLike[str]) -> Handle:
 
     Args:
         text: A filesystem path, ``http(s)://HOST/PUBLISHER/MODEL[/VERSION]``, a URL that ends in ``.tar``,
-            ``.tar.gz`` or ``.tgz``, or a remote folder (``gs://…``). URLs may end in ``#sha256=DIGEST``, but not those
-            of remote folders.
+            ``.tar.gz`` or ``.tgz``, ``hf://OWNER/NAME[@REVISION][/FOLDER]``, a folder in a bucket (``s3://…``,
+            ``gs://…``, ``az://…``), or a folder that only TensorFlow opens (``hdfs://…``). URLs may end in
+            ``#sha256=DIGEST``, but not those of the last kind.
 
     Raises:
         HandleError: If it is empty, no text, has no host, or the pin is no sha256 or cannot be checked.
@@ -133,6 +179,10 @@ def _parse_url(text: str) -> Handle:
         )
     pin = _pin(text, url.fragment)
     scheme = url.scheme.lower()
+    if scheme == "hf":
+        if url.query:
+            raise HandleError(f"{text!r} has a query, and hf:// has none.", hint="Check its spelling.", handle=text)
+        return Handle(text, Kind.HUGGINGFACE, read_repository(urlunsplit(url._replace(fragment=""))).location, pin)
     netloc = url.hostname if port is None else f"{url.hostname}:{port}"
     if ":" in url.hostname:
         netloc = f"[{url.hostname}]" if port is None else f"[{url.hostname}]:{port}"
@@ -144,6 +194,8 @@ def _parse_url(text: str) -> Handle:
         return Handle(text, Kind.ARCHIVE, urlunsplit(url), pin)
     if scheme in ("http", "https"):
         return Handle(text, Kind.HUB, urlunsplit(_canonical_kaggle(url)), pin)
+    if scheme in _BUCKETS and not query:
+        return Handle(text, Kind.BUCKET, urlunsplit(url), pin)
     if pin is not None:
         raise HandleError(
             f"{text!r} has a pin, but rehub does not see the files of a folder that TensorFlow opens in place.",

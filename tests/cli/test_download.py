@@ -248,7 +248,7 @@ def test_download_refuses_two_models_in_one_place(hub: EmbeddedHub, models: Path
     assert "would both be in" in err
 
 
-@pytest.mark.parametrize("handle", ["gs://bucket/model", "./model"])
+@pytest.mark.parametrize("handle", ["hdfs://host/model", "./model"])
 def test_download_refuses_what_is_on_no_server(cache: Path, handle: str) -> None:
     code, _, err = command.run(cache, "download", handle, "--to", cache.with_name("m"))
 

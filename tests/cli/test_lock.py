@@ -140,7 +140,7 @@ def test_lock_explains_wrong_usage(cache: Path, arguments: tuple[str, ...], word
     assert (code, words in err) == (2, True)
 
 
-@pytest.mark.parametrize("handle", ["model", "gs://bucket/model"])
+@pytest.mark.parametrize("handle", ["model", "hdfs://host/model"])
 def test_lock_refuses_what_is_on_no_server(cache: Path, file: Path, tmp_path: Path, handle: str) -> None:
     handle = handle if "://" in handle else str(sample.write(tmp_path / handle))
 

@@ -75,7 +75,7 @@ def test_read_refuses_what_is_no_lock_file(data: bytes) -> None:
         ("resolved", None),
         ("resolved", ""),
         ("resolved", "/a/path"),
-        ("resolved", "gs://bucket/folder"),
+        ("resolved", "hdfs://host/folder"),
         ("resolved", "https://hub.test/a/b/1#sha256=" + "0" * 64),
         ("sha256", None),
         ("sha256", "0" * 63),
@@ -93,7 +93,7 @@ def test_read_refuses_a_damaged_model(key: str, value: Any) -> None:
         read_lockfile(json.dumps(values).encode())
 
 
-@pytest.mark.parametrize("handle", ["", "model", "gs://bucket/folder", "https://u:p@hub.test/a/b/1"])
+@pytest.mark.parametrize("handle", ["", "model", "hdfs://host/folder", "https://u:p@hub.test/a/b/1"])
 def test_read_refuses_a_handle_of_no_server(handle: str) -> None:
     values = json.loads(write_lockfile([NEWEST]))
     values["models"] = {handle: values["models"][NEWEST.handle]}

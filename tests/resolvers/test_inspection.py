@@ -39,8 +39,8 @@ def test_inspect_describes_what_the_cache_holds(handle: str, tmp_path: Path) -> 
 
 
 def test_inspect_refuses_what_is_not_on_this_machine() -> None:
-    with pytest.raises(FormatError, match=r"'gs://bucket/model' is not on this machine"):
-        rehub.inspect("gs://bucket/model")
+    with pytest.raises(FormatError, match=r"'hdfs://host/model' is not on this machine"):
+        rehub.inspect("hdfs://host/model")
 
 
 def test_inspect_refuses_a_path_that_does_not_exist(tmp_path: Path) -> None:

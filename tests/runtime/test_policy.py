@@ -76,6 +76,8 @@ def writing(tmp_path: Path) -> Sequence[MetaGraph]:
         ("https://hub.test/acme/net/1", "https://HUB.test/acme/"),
         ("https://hub.test/acme/net/1?x=1", "https://hub.test/acme/net/1"),
         ("gs://bucket/a/b", "gs://bucket/a/"),
+        ("hf://acme/net@v1/sub", "hf://acme"),
+        ("hf://acme/net@v1/sub", "hf://acme/net"),
         ("/models/acme/net", "/models"),
         ("/models", "/models/"),
         ("here/models/net", "./here"),

@@ -23,7 +23,7 @@ from rehub.cache.store import Store
 from rehub.errors import ChecksumError, FormatError, HandleError, HubError
 from rehub.formats.manifest import SIZE_LIMIT_BYTES
 from rehub.formats.record import Latest, Record, read_latest, read_record
-from rehub.handle import Handle, Kind, parse
+from rehub.handle import Handle, parse
 from rehub.model.model_info import missing_files
 
 _CHUNK_BYTES = 1 << 20
@@ -226,4 +226,4 @@ def _handle(location: str) -> Handle | None:
         handle = parse(location)
     except HandleError:
         return None
-    return handle if handle.kind in (Kind.HUB, Kind.ARCHIVE) and handle.location == location else None
+    return handle if handle.is_downloadable and handle.location == location else None

@@ -1,7 +1,8 @@
 """Where a model lies in the cache folder. Pure: no file is touched.
 
 A versioned hub URL without query lies where a person looks for it, ``HOST/PUBLISHER/MODEL/VERSION``; any other URL
-in ``HOST/NAME-HASH``. What an unversioned URL stands for is written in ``HOST/PUBLISHER/MODEL/latest.rehub.json``.
+in ``HOST/NAME-HASH``, and a commit on the Hugging Face Hub in ``hf/OWNER/NAME/COMMIT``. What an unversioned URL stands
+for is written in ``HOST/PUBLISHER/MODEL/latest.rehub.json``.
 Below the host all names are in small letters, as some filesystems take ``Net`` and ``net`` for the same: where the URL
 has capitals, the model's name ends in a hash, ``HOST/PUBLISHER/MODEL-HASH/VERSION``.
 """
@@ -16,6 +17,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from rehub.handle import Handle, Kind
+from rehub.repository import DEFAULT_REVISION, Repository
 
 RECORD_SUFFIX = ".rehub.json"
 MANIFEST_SUFFIX = ".rehub-manifest.json"
@@ -35,6 +37,8 @@ _ARCHIVE_SUFFIX = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 @functools.lru_cache(maxsize=256)
 def leaf(handle: Handle) -> PurePosixPath:
     """Returns the folder of a versioned model or an archive, relative to the cache folder."""
+    if handle.repository is not None:
+        return _repository_folder(handle.repository.at(DEFAULT_REVISION)) / handle.repository.revision
     path = branch(handle)
     if path is None:
         return _hashed(handle)
@@ -73,6 +77,8 @@ def may_hold_models(folder: PurePosixPath) -> bool:
 
 def model_folder(handle: Handle) -> PurePosixPath:
     """Returns the folder that holds the versions of an unversioned handle, relative to the cache folder."""
+    if handle.repository is not None:
+        return _repository_folder(handle.repository)
     segments = _segments(handle)
     if segments and _can_be_read(handle, segments):
         return PurePosixPath(host_folder(handle), *in_small(segments))
@@ -128,6 +134,15 @@ def _is_plain(name: str) -> bool:
         and not _RESERVED.fullmatch(name)
         and ".rehub" not in name.lower()
     )
+
+
+def _repository_folder(repository: Repository) -> PurePosixPath:
+    """Returns the folder for all commits of a repository, if it is asked for as a whole; else another one beside it."""
+    owner, name = repository.name.split("/")
+    if repository.location == f"hf://{repository.name}" and _is_plain(owner) and _is_plain(name):
+        return PurePosixPath("hf", *in_small([owner, name]))
+    readable = _UNREADABLE.sub("_", f"{name}_{repository.folder.rpartition('/')[2]}").strip("_").lower()[:60]
+    return PurePosixPath("hf", f"{readable or 'model'}-{_digest(repository.location)}")
 
 
 def _hashed(handle: Handle) -> PurePosixPath:

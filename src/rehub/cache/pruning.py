@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from rehub.cache.inventory import Entry
-from rehub.handle import Handle, parse
+from rehub.handle import parse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +56,13 @@ def _superseded(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
     for entry in entries:
         handle = parse(entry.handle)
         version = -1 if handle.version is None else handle.version
-        versions.setdefault(_model(handle), []).append((version, _time_s(entry), entry))
+        versions.setdefault(handle.unversioned, []).append((version, _time_s(entry), entry))
     found = []
     for group in versions.values():
         *older, newest = sorted(group, key=lambda item: item[:2])
         name = f"version {newest[0]}" if newest[0] >= 0 else "one fetched later"
         found += [(entry, f"superseded by {name}") for _, _, entry in older]
     return found
-
-
-def _model(handle: Handle) -> str:
-    if handle.version is None:
-        return handle.location
-    path, query, rest = handle.location.partition("?")
-    return path.rpartition("/")[0] + query + rest
 
 
 def _time_s(entry: Entry) -> float:

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rehub.errors import FormatError, HandleError
-from rehub.handle import Kind, parse
+from rehub.handle import parse
 
 _FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -97,7 +97,7 @@ def _can_be_locked(text: object) -> bool:
         handle = parse(text)  # type: ignore[arg-type]
     except HandleError:
         return False
-    return handle.kind in (Kind.HUB, Kind.ARCHIVE) and handle.pin is None
+    return handle.is_downloadable and handle.pin is None
 
 
 def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,8 +26,9 @@ class Record:
         location: The canonical URL by which it was asked for.
         url: Where its bytes came from in the end.
         etag: As the server gave it; empty if it gave none.
-        archive_sha256: Of the archive, or of the manifest by which the files were fetched.
-        archive_bytes: Its size.
+        archive_sha256: Of the archive, or of the manifest by which the files were fetched; where they were fetched one
+            by one, their pin.
+        archive_bytes: Its size; then that of all files.
         files: Name in the model folder, with ``/``, to its size in bytes and its sha256.
         time_s: When it was fetched, in seconds since 1970.
     """

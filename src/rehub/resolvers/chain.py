@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import os
 import re
 import sys
@@ -19,10 +21,13 @@ from rehub.errors import CacheError, HandleError, NotFoundError
 from rehub.handle import Handle, Kind, parse
 from rehub.resolvers.hub import HubResolver
 from rehub.resolvers.lockfile import locked
+from rehub.resolvers.mirrors import mirrored
 from rehub.resolvers.pin import check_pin
 
 if TYPE_CHECKING:
     from rehub.cache.interface import ModelStore
+    from rehub.resolvers.hub_client import HubClient
+    from rehub.resolvers.source import ModelSource
     from rehub.transport.credential import Authorize
     from rehub.transport.interface import Response, Transport
 
@@ -34,9 +39,10 @@ def resolve(handle: str | os.PathLike[str]) -> str:
     """Returns a folder from which a model can be loaded, downloading the model if the cache lacks it.
 
     Args:
-        handle: A filesystem path, returned as it is; a remote folder (``gs://…``), returned as it is too; a URL
-            ``https://HOST/PUBLISHER/MODEL[/VERSION]``; or the URL of a ``.tar``, ``.tar.gz`` or ``.tgz``. URLs may
-            end in ``#sha256=DIGEST``.
+        handle: A filesystem path, returned as it is; a URL ``https://HOST/PUBLISHER/MODEL[/VERSION]``; the URL of a
+            ``.tar``, ``.tar.gz`` or ``.tgz``; ``hf://OWNER/NAME[@REVISION][/FOLDER]``; or a folder in a bucket
+            (``s3://…``, ``gs://…``, ``az://…``), which without obstore is returned as it is, as are folders that only
+            TensorFlow opens. URLs may end in ``#sha256=DIGEST``.
 
     Raises:
         HandleError: If it is no handle, of an unknown scheme, or one of a page that is no model.
@@ -61,19 +67,15 @@ def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: 
         return _existing(parsed)
     if settings.lockfile:
         parsed = locked(parsed, settings)
-    if parsed.kind is Kind.REMOTE:
+    if parsed.kind is Kind.REMOTE or is_read_in_place(parsed, settings):
         _refuse_unknown_scheme(parsed)
+        _refuse_pin(parsed, settings)
         return parsed.text
-    hub = hub_resolver(parsed, settings, transport)
     if settings.load_format == "UNCOMPRESSED" and parsed.kind is Kind.HUB:
-        if parsed.pin is not None:
-            raise HandleError(
-                f"{parsed.text!r} has a pin, but rehub does not see the files of a model that is read in place.",
-                hint="Unset TFHUB_MODEL_LOAD_FORMAT to download the model and check it; or omit the pin, or the lock "
-                "file that pins it.",
-                handle=parsed.text,
-            )
-        return hub.uncompressed(parsed)
+        _refuse_pages(parsed)
+        _refuse_pin(parsed, settings)
+        return _hub_client(settings, transport).uncompressed(parsed)
+    hub = hub_resolver(parsed, settings, transport)
     try:
         return _from_hub(parsed, hub)
     except CacheError as error:
@@ -86,13 +88,29 @@ def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: 
 
 
 def hub_resolver(handle: Handle, settings: Settings, transport: Transport) -> HubResolver:
-    """Returns what gets a model from the cache or a server.
+    """Returns what gets a model from the cache or from elsewhere.
 
     Raises:
         HandleError: If the handle is one of a page that is no model.
     """
     _refuse_pages(handle)
-    return HubResolver(settings, _store(settings), transport)
+    store = _store(settings)
+    return HubResolver(settings, store, functools.partial(_source, handle, settings, store, transport))
+
+
+def is_read_in_place(handle: Handle, settings: Settings) -> bool:
+    """Whether a folder in a bucket is left to TensorFlow's own filesystem layer.
+
+    So it is where that is wanted, where the cache itself is there, and where nothing else here can read buckets.
+    """
+    if handle.kind is not Kind.BUCKET:
+        return False
+    cache = settings.remote_cache
+    return (
+        settings.load_format == "UNCOMPRESSED"
+        or (cache is not None and f"{handle.location}/".startswith(f"{cache}/"))
+        or importlib.util.find_spec("obstore") is None
+    )
 
 
 def lasting(handle: str, path: str) -> str:
@@ -108,12 +126,12 @@ def lasting(handle: str, path: str) -> str:
     if parsed.kind is Kind.PATH:
         path = os.path.abspath(path)  # noqa: PTH100 - a string, as resolve returns it
         return path if parsed.pin is None else f"{Path(path).as_uri()}#sha256={parsed.pin}"
-    if parsed.kind is not Kind.HUB or parsed.version is not None:
+    if not parsed.may_change:
         return handle
     record = record_of(path)
     if record is None:
-        return handle  # tensorflow_hub fetched it, and noted nothing
-    is_pinned = parsed.pin is not None or parse(record.location).version is None
+        return handle  # tensorflow_hub fetched it, and noted nothing; or it is read in place
+    is_pinned = parsed.pin is not None or parse(record.location).may_change
     return record.location + (f"#sha256={fingerprint(record.files)}" if is_pinned else "")
 
 
@@ -160,6 +178,32 @@ def _from_hub(handle: Handle, hub: HubResolver) -> str:
     return hub.newest(handle) if hub.may_change(handle) else hub.fixed(handle)
 
 
+def _source(handle: Handle, settings: Settings, store: ModelStore, transport: Transport) -> ModelSource:
+    """Returns what is asked for a model, with libraries that a hit does not need."""
+    if handle.kind is Kind.HUGGINGFACE:
+        from rehub.resolvers.huggingface import HuggingFaceSource
+
+        return HuggingFaceSource(settings, store)
+    is_mirrored = mirrored(handle, settings) != handle
+    if handle.kind is Kind.BUCKET or (handle.kind is Kind.ARCHIVE and not is_mirrored):
+        from rehub.resolvers import bucket
+
+        if bucket.has(handle):
+            return bucket.BucketSource(settings, store)
+    if handle.is_kaggle and not is_mirrored:
+        from rehub.resolvers import kaggle
+
+        if kaggle.has(handle):
+            return kaggle.KaggleSource(settings, store)
+    return _hub_client(settings, transport, store)
+
+
+def _hub_client(settings: Settings, transport: Transport, store: ModelStore | None = None) -> HubClient:
+    from rehub.resolvers.hub_client import HubClient
+
+    return HubClient(settings, store or _store(settings), transport)
+
+
 def _existing(handle: Handle) -> str:
     if os.path.exists(handle.location):  # noqa: PTH110 - os.PathLike of any kind, and no copy
         if handle.pin is not None:
@@ -183,6 +227,21 @@ def _refuse_unknown_scheme(handle: Handle) -> None:
             hint="Use a path, an http or https URL, or a folder in a bucket such as gs://BUCKET/FOLDER.",
             handle=handle.text,
         )
+
+
+def _refuse_pin(handle: Handle, settings: Settings) -> None:
+    if handle.pin is None:
+        return
+    if settings.load_format == "UNCOMPRESSED":
+        hint = "Unset TFHUB_MODEL_LOAD_FORMAT to download the model and check it; or omit the pin, or the lock file "
+        hint += "that pins it."
+    else:
+        hint = 'To download and check it, run: pip install "rehub[bucket]"; or omit the pin.'
+    raise HandleError(
+        f"{handle.text!r} has a pin, but rehub does not see the files of a model that is read in place.",
+        hint=hint,
+        handle=handle.text,
+    )
 
 
 def _refuse_pages(handle: Handle) -> None:

@@ -43,6 +43,23 @@ def find(url: str, settings: Settings, *, asked: str) -> Credential | None:
     return _own_token(place, settings) or _kaggle(place) or (_netrc(url) if is_same_origin(url, asked) else None)
 
 
+def own_token(place: str, settings: Settings) -> tuple[str, str] | None:
+    """Returns the token that rehub itself has for a server, and which one it is, for messages.
+
+    Args:
+        place: The origin of the server.
+        settings: Which tokens there are.
+
+    Raises:
+        SettingError: If the token of the settings is for no server, or the file of tokens cannot be read.
+    """
+    if settings.token and _token_host(settings) == place:
+        return settings.token, f"the token for {place} of REHUB_TOKEN"
+    path = settings.credentials_path
+    token = read_tokens(path).get(place)
+    return None if token is None else (token, f"the token for {place} of {path}")
+
+
 def known(settings: Settings) -> tuple[tuple[str, str], ...]:
     """Returns the servers for which there are credentials, and where these come from; no secrets.
 
@@ -60,11 +77,8 @@ def known(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def _own_token(place: str, settings: Settings) -> Credential | None:
-    if settings.token and _token_host(settings) == place:
-        return Credential.bearer(settings.token, f"the token for {place} of REHUB_TOKEN")
-    path = settings.credentials_path
-    token = read_tokens(path).get(place)
-    return Credential.bearer(token, f"the token for {place} of {path}") if token is not None else None
+    found = own_token(place, settings)
+    return None if found is None else Credential.bearer(*found)
 
 
 def _token_host(settings: Settings) -> str | None:

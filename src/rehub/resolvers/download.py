@@ -109,7 +109,7 @@ def _receive(response: Response, folder: Path, what: str, settings: Settings) ->
             raise write_error(error, settings.cache_root, total_bytes) from error
 
 
-def check_whole(handle: Handle, folder: Path, files: Iterable[str], root: Path) -> None:
+def check_whole(handle: Handle, folder: Path, files: Iterable[str], root: Path, *, is_archive: bool = True) -> None:
     """Refuses files that are no model.
 
     Args:
@@ -117,6 +117,7 @@ def check_whole(handle: Handle, folder: Path, files: Iterable[str], root: Path) 
         folder: Where they are.
         files: Their names.
         root: The cache folder, for messages.
+        is_archive: Whether they came in an archive, for messages.
 
     Raises:
         FormatError: If some are missing that the others name.
@@ -134,10 +135,13 @@ def check_whole(handle: Handle, folder: Path, files: Iterable[str], root: Path) 
         return
     _check_there(folder, names, root)
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    what, hint = handle.location, "Tell the publisher."
+    if is_archive:
+        what, hint = f"the archive of {what}", f"The model's files have to lie at the root of the archive. {hint}"
     raise FormatError(
-        f"the archive of {handle.location} is no whole TensorFlow model: it lacks {', '.join(missing[:_SHOWN])}; "
+        f"{what} is no whole TensorFlow model: it lacks {', '.join(missing[:_SHOWN])}; "
         f"it contains {listed or 'nothing'}.",
-        hint="The model's files have to lie at the root of the archive. Tell the publisher.",
+        hint=hint,
         member=missing[0],
     )
 

@@ -1,4 +1,4 @@
-"""Models from servers: those that the cache has, and when a server is asked."""
+"""Models from elsewhere: those that the cache has, and when somebody is asked."""
 
 from __future__ import annotations
 
@@ -12,44 +12,43 @@ from rehub.cache import layout
 from rehub.configuration import Settings
 from rehub.errors import CacheError, OfflineError, TransferError
 from rehub.formats.record import Latest
-from rehub.handle import Handle, Kind
+from rehub.handle import Handle
 from rehub.resolvers.mirrors import is_google_cn, mirrored
 from rehub.resolvers.pin import check_pin, fits_pin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rehub.cache.interface import ModelStore
-    from rehub.resolvers.hub_client import HubClient, Offer
-    from rehub.transport.interface import Transport
+    from rehub.resolvers.source import ModelSource, Offer
 
 
 class HubResolver:
-    """Gets models from the cache, or from servers into the cache.
+    """Gets models from the cache, or from their source into the cache.
 
     Args:
         settings: Where the cache is and how servers are asked.
         store: The cache.
-        transport: The network.
+        open_source: Gives what is asked for models that the cache lacks.
     """
 
-    def __init__(self, settings: Settings, store: ModelStore, transport: Transport) -> None:
+    def __init__(self, settings: Settings, store: ModelStore, open_source: Callable[[], ModelSource]) -> None:
         self._settings = settings
         self._store = store
-        self._transport = transport
+        self._open_source = open_source
 
     def may_change(self, handle: Handle) -> bool:
         """Whether a URL names the newest version of a model, whichever that is."""
-        if handle.kind is not Kind.HUB or handle.version is not None:
-            return False
-        return not is_google_cn(mirrored(handle, self._settings))
+        return handle.may_change and not is_google_cn(mirrored(handle, self._settings))
 
     def cached(self, handle: Handle) -> str | None:
         """Returns the folder of a model if no server need be asked for it, else None. Writes nothing."""
         return self._lately(handle)[0] if self.may_change(handle) else self._always(handle)
 
     def offer(self, handle: Handle) -> Offer:
-        """Asks a server what it would send; errors as of `HubClient.offer`."""
+        """Asks what would be sent; errors as of `rehub.resolvers.source.ModelSource.offer`."""
         self._need_network(handle)
-        return self._client.offer(handle, may_change=self.may_change(handle))
+        return self._source.offer(handle, may_change=self.may_change(handle))
 
     def fixed(self, handle: Handle, asked: Handle | None = None) -> str:
         """Returns the folder of a model whose URL always names the same content.
@@ -65,7 +64,7 @@ class HubResolver:
         leaf = layout.leaf(handle)
         with self._store.lock(leaf, lambda: self._store.find(leaf, handle.location) is not None):
             path = self._found(handle, leaf, handle.location)
-            return self._client.download(handle, leaf, asked or handle) if path is None else path
+            return self._source.download(handle, leaf, asked or handle) if path is None else path
 
     def newest(self, handle: Handle) -> str:
         """Returns the folder of the newest version of a model, as far as the server was asked lately."""
@@ -80,7 +79,7 @@ class HubResolver:
                 if path is not None and latest is not None and self._will_do(handle, latest.time_s):
                     return path
                 self._store.forget_lost(folder, handle.location)
-                answer = self._client.newest(handle, folder, latest)
+                answer = self._source.newest(handle, folder, latest)
                 return answer if isinstance(answer, str) else self._point(handle, folder, answer)
         except (TransferError, CacheError) as error:
             if usable is None:
@@ -91,25 +90,9 @@ class HubResolver:
             )
             return usable
 
-    def uncompressed(self, handle: Handle) -> str:
-        """Returns the remote folder that a server names for a model, to be read in place.
-
-        Raises:
-            TransferError: If it names none.
-        """
-        if self._settings.offline:
-            raise OfflineError(
-                f"the server has to be asked where {handle.location} can be read, and rehub is offline.",
-                hint="Unset REHUB_OFFLINE; or unset TFHUB_MODEL_LOAD_FORMAT, to use the model that the cache holds.",
-                url=handle.location,
-            )
-        return self._client.uncompressed(handle)
-
     @functools.cached_property
-    def _client(self) -> HubClient:
-        from rehub.resolvers.hub_client import HubClient  # with libraries that a hit does not need
-
-        return HubClient(self._settings, self._store, self._transport)
+    def _source(self) -> ModelSource:
+        return self._open_source()
 
     def _always(self, handle: Handle) -> str | None:
         """Returns the folder of a model whose URL always names the same content, if it is there."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rehub.cache.interface import ModelStore
 from rehub.configuration import Settings
-from rehub.errors import HandleError, TransferError
+from rehub.errors import HandleError, OfflineError, TransferError
 from rehub.formats.manifest import MEDIA_TYPE, NewerManifest
 from rehub.formats.record import Latest, Record
 from rehub.handle import Handle, Kind, parse
@@ -22,6 +22,7 @@ from rehub.resolvers.block_fetch import Source
 from rehub.resolvers.credentials import find
 from rehub.resolvers.download import fetch, restarting
 from rehub.resolvers.mirrors import is_google_cn, mirrored, unmirrored
+from rehub.resolvers.source import Offer
 from rehub.transport.interface import Response, Transport, content_length
 from rehub.transport.redirects import check, shown
 
@@ -32,23 +33,8 @@ _HOPS = 10
 _NOT_OFFERED = frozenset({400, 406, 415, 501})  # the model may well be there, but not to be read in place
 
 
-@dataclasses.dataclass(frozen=True)
-class Offer:
-    """What a server would send.
-
-    Attributes:
-        handle: The handle; that of the version, where the server redirects an unversioned one to it.
-        url: Where the archive or the manifest comes from in the end.
-        size_bytes: Of the archive, or of the files of the manifest; None if the server does not tell it.
-    """
-
-    handle: Handle
-    url: str
-    size_bytes: int | None
-
-
 class HubClient:
-    """Asks servers for models, for a store whose lock the caller holds.
+    """Asks servers for models. See `rehub.resolvers.source.ModelSource`.
 
     Args:
         settings: How servers are asked.
@@ -99,8 +85,15 @@ class HubClient:
         """Returns the remote folder that a server names for a model, to be read in place.
 
         Raises:
+            OfflineError: If no server may be asked.
             TransferError: If it names none.
         """
+        if self._settings.offline:
+            raise OfflineError(
+                f"the server has to be asked where {handle.location} can be read, and rehub is offline.",
+                hint="Unset REHUB_OFFLINE; or unset TFHUB_MODEL_LOAD_FORMAT, to use the model that the cache holds.",
+                url=handle.location,
+            )
         first = url = self._mirrored(handle).with_query(_FORMAT, "uncompressed")
         for _ in range(_HOPS):
             with self._get(url, first, follow=False) as response:
@@ -305,6 +298,6 @@ def _version(url: str) -> Handle | None:
 
 def _is_remote(text: str) -> bool:
     try:
-        return parse(text).kind is Kind.REMOTE
+        return parse(text).is_remote_folder
     except HandleError:
         return False

@@ -10,7 +10,7 @@ from rehub.cache import inventory
 from rehub.cache.inventory import Damage
 from rehub.cache.verification import verify as verify_entry
 from rehub.errors import FormatError
-from rehub.handle import Kind, parse
+from rehub.handle import parse
 from rehub.model import model_info, verification
 from rehub.model.model_info import ModelInfo
 from rehub.resolvers.chain import resolve
@@ -62,7 +62,7 @@ def folder_of(handle: str | os.PathLike[str]) -> Path:
         FormatError: If only TensorFlow can open the path.
     """
     path = resolve(handle)
-    if parse(path).kind is Kind.REMOTE:
+    if parse(path).is_remote_folder:
         raise FormatError(
             f"'{path}' is not on this machine, and only TensorFlow can open it.",
             hint="Copy it to a folder, and pass that.",

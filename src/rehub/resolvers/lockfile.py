@@ -110,7 +110,7 @@ def lock(text: str, folder: str) -> Locked:
         OSError: If a file cannot be read.
     """
     handle = parse(text)
-    if handle.kind not in (Kind.HUB, Kind.ARCHIVE):
+    if not handle.is_downloadable:
         raise HandleError(
             f"{text!r} is no URL from which a model can be downloaded.",
             hint="Only such models can be locked; files of this machine are used as they are.",

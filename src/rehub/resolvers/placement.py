@@ -20,7 +20,7 @@ from rehub.cache import layout
 from rehub.cache.resolved import record_of
 from rehub.configuration import Settings
 from rehub.errors import CacheError, ChecksumError, FormatError, HandleError, HubError, TransferError, UsageError
-from rehub.handle import Handle, Kind, parse
+from rehub.handle import Handle, parse
 from rehub.model.model_info import missing_files
 from rehub.resolvers import draft
 from rehub.resolvers.chain import hub_resolver, resolve_with
@@ -84,7 +84,7 @@ def plan(text: str, folder: Path, settings: Settings, transport: Transport, *, a
         TransferError: If the server gives no answer.
     """
     handle = locked(parse(text), settings)
-    if handle.kind not in (Kind.HUB, Kind.ARCHIVE):
+    if not handle.is_downloadable:
         raise HandleError(
             f"{text!r} is no URL from which a model can be downloaded.",
             hint="A folder can be copied as it is; of what gs:// holds, archives (.tar.gz) can be downloaded.",

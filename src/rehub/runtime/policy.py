@@ -61,8 +61,12 @@ def _covers(allowed: str, text: str) -> bool:
     """Whether a model is below a URL or folder that may hold such models."""
     handle = parse(text)
     if "://" in allowed:
-        start, location = parse(allowed).location.rstrip("/"), handle.location
-        is_below = location.startswith(start) and location[len(start) :][:1] in ("", "/", "?")
+        # The name of an owner alone is no handle.
+        is_repository = allowed.startswith("hf://")
+        start = (allowed if is_repository else parse(allowed).location).rstrip("/")
+        location = handle.location
+        ends = ("", "/", "@") if is_repository else ("", "/", "?")
+        is_below = location.startswith(start) and location[len(start) :][:1] in ends
         return is_below and not _DOTS.search(unquote(location))
     if handle.kind is not Kind.PATH or not _SEPARATOR.search(allowed):
         return False

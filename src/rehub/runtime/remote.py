@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rehub.archive.new_folder import check_members, new_folder
 from rehub.errors import NotFoundError, PublishError
-from rehub.handle import Kind, parse
+from rehub.handle import parse
 from rehub.runtime.tf_version import import_tensorflow
 
 
@@ -24,7 +24,7 @@ def fetch(path: str) -> Path:
     Raises:
         NotFoundError: If a remote folder does not exist.
     """
-    if parse(path).kind is not Kind.REMOTE:
+    if not parse(path).is_remote_folder:
         return Path(path)
     tf = import_tensorflow()
     if not tf.io.gfile.isdir(path):
@@ -46,7 +46,7 @@ def new_place(path: str | os.PathLike[str]) -> Iterator[Path]:
         PublishError: If it exists already, cannot be written, or has a name that clients refuse.
     """
     target = os.fspath(path)
-    if parse(target).kind is not Kind.REMOTE:
+    if not parse(target).is_remote_folder:
         with new_folder(Path(target)) as folder:
             yield folder
         return

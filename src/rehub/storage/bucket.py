@@ -44,13 +44,14 @@ class BucketStore:
     Args:
         url: ``s3://BUCKET/PREFIX``, ``gs://BUCKET/PREFIX`` or ``az://CONTAINER/PREFIX``; ``memory://`` for a new empty
             store of this process.
+        anonymous: Whether requests are sent without credentials, as to a public bucket.
 
     Raises:
         DependencyError: If obstore is not installed.
         StoreError: If it is no such URL, or says too little.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, anonymous: bool = False) -> None:
         try:
             import obstore
             import obstore.store
@@ -66,6 +67,8 @@ class BucketStore:
         self._api: Any = obstore
         self._is_signed = parts.scheme in _SIGNED
         options: dict[str, Any] = {"client_options": _CLIENT, "retry_config": _RETRIES} if self._is_signed else {}
+        if anonymous:
+            options["skip_signature"] = True
         with self._translated(""):
             self._store: Any = obstore.store.from_url(url, **options)
 

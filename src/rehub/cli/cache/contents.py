@@ -125,4 +125,4 @@ def _is_named(entry: Entry, name: str) -> bool:
         return False
     if handle.location == location:
         return True
-    return handle.version is not None and handle.location.rpartition("/")[0] == location
+    return handle.unversioned == location
