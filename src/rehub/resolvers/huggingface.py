@@ -54,6 +54,8 @@ class HuggingFaceSource:
     def __init__(self, settings: Settings, store: ModelStore) -> None:
         try:
             import huggingface_hub
+            import huggingface_hub.constants
+            import huggingface_hub.errors
         except ModuleNotFoundError as error:
             raise DependencyError(
                 "Models on the Hugging Face Hub need the package 'huggingface_hub', which is not installed.",

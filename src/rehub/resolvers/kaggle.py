@@ -78,6 +78,13 @@ class KaggleSource:
 
         with self._client(handle) as client:
             instance = client.models.model_api_client.get_model_instance(_filled(ApiGetModelInstanceRequest(), handle))
+            if not instance.version_number:
+                raise NotFoundError(
+                    f"{handle.location} has no version.",
+                    hint="Open it in a browser to see what there is.",
+                    handle=handle.text,
+                    url=handle.location,
+                )
             return dataclasses.replace(parse(f"{handle.location}/{instance.version_number}"), pin=handle.pin)
 
     @contextlib.contextmanager
