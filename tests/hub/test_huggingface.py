@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from huggingface_hub import constants
 
 import rehub
 from rehub.archive.fingerprint import fingerprint, measure
 from rehub.cache.resolved import record_of
+from rehub.cli.main import rehub as command
 from rehub.errors import (
     AccessError,
     ChecksumError,
@@ -268,7 +270,7 @@ def test_resolve_sends_a_mirror_only_the_token_that_is_for_it(
 
 def test_resolve_obeys_the_lock_file(hub: HuggingFace, net: Repository, tmp_path: Path) -> None:
     lock = tmp_path / "rehub.lock"
-    _run(hub, "lock", str(lock), HANDLE)
+    _run("lock", str(lock), HANDLE)
     locked = rehub.resolve(HANDLE)
     net.push({**sample.FILES, "version": b"2"})
     with rehub.settings(lockfile=str(lock), unversioned_ttl_s=0, cache_dir=str(tmp_path / "other")):
@@ -279,25 +281,29 @@ def test_resolve_obeys_the_lock_file(hub: HuggingFace, net: Repository, tmp_path
 
 def test_commands_work_with_the_handle(hub: HuggingFace, net: Repository, tmp_path: Path) -> None:
     fixed = f"{HANDLE}@{net.refs['main']}"
-    assert _run(hub, "resolve", HANDLE).strip() == str(tmp_path / "cache" / "hf" / "acme" / "net" / net.refs["main"])
-    assert str(tmp_path / "cache") in _run(hub, "inspect", HANDLE)
-    _run(hub, "cache", "export", str(tmp_path / "models.tar"), HANDLE)
-    assert _run(hub, "cache", "remove", "--yes", HANDLE).strip() == fixed
-    _run(hub, "cache", "import", str(tmp_path / "models.tar"))
+    assert _run("resolve", HANDLE).strip() == str(tmp_path / "cache" / "hf" / "acme" / "net" / net.refs["main"])
+    assert str(tmp_path / "cache") in _run("inspect", HANDLE)
+    _run("cache", "export", str(tmp_path / "models.tar"), HANDLE)
+    assert _run("cache", "remove", "--yes", HANDLE).strip() == fixed
+    _run("cache", "import", str(tmp_path / "models.tar"))
     hub.requests.clear()
-    _run(hub, "download", "--to", str(tmp_path / "copy"), fixed)
+    _run("download", "--to", str(tmp_path / "copy"), fixed)
     assert sample.read(tmp_path / "copy") == sample.FILES
     assert hub.requests == []
 
 
-def _run(hub: HuggingFace, *arguments: str) -> str:
-    """Runs a command in a process of its own, whose client is told by its own variable where the Hub is."""
-    cache = rehub.configuration.current().cache_root
-    own = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HOME": str(cache.parent / "home")}
-    own |= {"TFHUB_CACHE_DIR": str(cache), "PYTHONPATH": str(Path(rehub.__file__).parents[1])}
-    variables = {**os.environ, **own}
-    done = subprocess.run(
-        [sys.executable, "-m", "rehub", *arguments], env=variables, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+def _run(*arguments: str) -> str:
+    """Runs a command in this process, and returns what it prints."""
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_resolve_command_finds_the_hub_by_the_variable_of_the_client(hub: HuggingFace, tmp_path: Path) -> None:
+    own = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HOME": str(tmp_path / "home")}
+    own |= {"TFHUB_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(Path(rehub.__file__).parents[1])}
+    variables = {**os.environ, **own}
+    line = [sys.executable, "-m", "rehub", "resolve", HANDLE]
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sample.read(done.stdout.strip()) == sample.FILES

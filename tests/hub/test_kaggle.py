@@ -84,7 +84,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(404, b"{}", "application/json")
 
     def do_GET(self) -> None:
-        if self._note() or SIGNATURE not in self.path:
+        sent = self._note()
+        if self.path.startswith(("/tfhub/", "/models/")):  # tfhub.dev, and Kaggle's own pages
+            page = "/models/acme/net/tensorFlow2/base/3?tf-hub-format=compressed"
+            self.send_response(302)
+            self.send_header("Location", page if self.path.startswith("/tfhub/") else self.kaggle.storage)
+            self.end_headers()
+            return
+        if sent or SIGNATURE not in self.path:
             self._send(403, b"", "text/plain")
             return
         archive = sample.archive()
@@ -150,6 +157,19 @@ def test_resolve_gets_a_version_into_the_cache(
 def test_both_spellings_give_the_same_files_at_one_download(kaggle: Kaggle) -> None:
     assert rehub.resolve(LONG) == rehub.resolve(f"{MODEL}/3") == rehub.resolve(f"{MODEL}/3".replace("www.", ""))
     assert len(kaggle.requests) == 2
+
+
+def test_all_handles_of_a_model_give_the_same_files(kaggle: Kaggle, tmp_path: Path) -> None:
+    """By tfhub.dev, whose answer leads to Kaggle, by Kaggle's pages, as without kagglehub, and by kagglehub."""
+    mirrors = {"https://tfhub.dev": f"{kaggle.url}/tfhub", "https://www.kaggle.com": kaggle.url}
+    with rehub.settings(mirrors=mirrors):
+        first = rehub.resolve("https://tfhub.dev/acme/net/1")
+        with rehub.settings(cache_dir=str(tmp_path / "without")):
+            second = rehub.resolve(f"{MODEL}/3")
+    assert not kaggle.bodies
+    third = rehub.resolve(LONG)
+    assert kaggle.bodies
+    assert fingerprint(measure(Path(first))) == fingerprint(measure(Path(second))) == fingerprint(measure(Path(third)))
 
 
 def test_resolve_asks_for_the_newest_version_and_downloads_only_what_is_new(kaggle: Kaggle) -> None:

@@ -213,6 +213,31 @@ def test_resolve_sends_the_account_to_kaggle_and_not_to_its_storage(
     assert arrived(storage) == [None]
 
 
+def test_resolve_gets_the_same_files_by_tfhub_dev_and_by_both_spellings_of_kaggle(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", SECRET)
+    monkeypatch.setattr("rehub.resolvers.kaggle.has", lambda handle: False)  # kagglehub has tests of its own
+    short, long = "o/m/tensorFlow2/v/1", "o/m/frameworks/tensorFlow2/variations/v/versions/1"
+    page = f"https://www.kaggle.com/models/{long}?tf-hub-format=compressed"
+    signed = Answer(status=302, headers={"Location": "https://storage.test/blob?X-Goog-Signature=1"})
+    with (
+        pretending(authority, "tfhub.dev", Answer(status=301, headers={"Location": page})) as old,
+        pretending(authority, "www.kaggle.com", signed, signed) as kaggle,
+        pretending(authority, "storage.test", Answer(BODY), Answer(BODY)) as storage,
+        rehub.settings(ca_bundle=str(tmp_path / "ca.pem")),
+    ):
+        lead(monkeypatch, {"tfhub.dev": old, "www.kaggle.com": kaggle, "storage.test": storage})
+        by_tfhub = rehub.resolve("https://tfhub.dev/p/m/1")
+        by_kaggle = rehub.resolve(f"https://www.kaggle.com/models/{long}")
+        assert rehub.resolve(f"https://kaggle.com/models/{short}") == by_kaggle
+    assert sample.read(by_tfhub) == sample.read(by_kaggle)
+    assert (len(old.requests), len(kaggle.requests), len(storage.requests)) == (1, 2, 2)
+    assert arrived(old) == [None]
+    assert arrived(kaggle) == [f"Bearer {SECRET}"] * 2
+    assert arrived(storage) == [None, None]
+
+
 def test_resolve_sends_the_account_to_nobody_who_only_claims_to_be_kaggle(
     authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,11 +107,12 @@ class BucketSource:
             return write_hashed(path, bucket.stream(file.name, 0, file.size_bytes), add)
 
         with self._store.staging(folder) as staging:
-            record = fetch_files(handle, files, staging, get, self._settings)
-            if state_of(_files(handle, bucket)) != record.etag:
-                raise ContentLost(
-                    f"{handle.location} changed while it was fetched.", hint="Try again.", url=handle.location
-                )
+            try:
+                record = fetch_files(handle, files, staging, get, self._settings)
+            except (StoreError, NotFoundError):
+                _check_same(handle, bucket, files)  # which says better what happened
+                raise
+            _check_same(handle, bucket, files)
             leaf = folder / record.archive_sha256[:12]
             path = self._store.install(staging, leaf, record)
         self._store.point(folder, Latest(handle.location, str(leaf), handle.location, record.etag, record.time_s))
@@ -169,6 +170,16 @@ def _files(handle: Handle, bucket: BucketStore) -> list[ListedFile]:
         raise _absent(handle)
     check_listing(handle, found)
     return found
+
+
+def _check_same(handle: Handle, bucket: BucketStore, files: list[ListedFile]) -> None:
+    """Refuses what was fetched while somebody wrote to the folder.
+
+    Raises:
+        ContentLost: If its list is another one now.
+    """
+    if state_of(_files(handle, bucket)) != state_of(files):
+        raise ContentLost(f"{handle.location} changed while it was fetched.", hint="Try again.", url=handle.location)
 
 
 def _absent(handle: Handle) -> NotFoundError:
