@@ -51,6 +51,34 @@ def test_leaf_ends_in_a_hash_when_the_url_is_no_safe_path(url: str, start: str) 
     assert re.fullmatch(re.escape(start) + "[0-9a-f]{12}", leaf)
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_leaf_of_a_commit_can_be_read() -> None:
+    assert str(layout.leaf(parse(f"hf://acme/net@{COMMIT}"))) == f"hf/acme/net/{COMMIT}"
+    assert str(layout.model_folder(parse("hf://acme/net@main"))) == "hf/acme/net"
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        (f"hf://acme/net@{COMMIT}/saved_model/Big", "hf/net_big"),
+        (f"hf://1/2@{COMMIT}", "hf/2"),
+    ],
+)
+def test_leaf_of_a_folder_of_a_commit_is_beside_the_repository(url: str, start: str) -> None:
+    leaf = layout.leaf(parse(url))
+    assert leaf.name == COMMIT
+    assert re.fullmatch(re.escape(start) + "-[0-9a-f]{12}", str(leaf.parent))
+
+
+def test_folders_of_branches_differ_from_that_of_the_repository() -> None:
+    urls = ("hf://acme/net", "hf://acme/net@v1", "hf://acme/net@v2", "hf://acme/net/a", "hf://Acme/net")
+    folders = {str(layout.model_folder(parse(url))) for url in urls}
+    assert len(folders) == len(urls)
+    assert all(layout.may_hold_models(layout.model_folder(parse(url))) for url in urls)
+
+
 @pytest.mark.parametrize(
     ("url", "folder"),
     [

@@ -181,6 +181,28 @@ def test_resolve_goes_on_when_a_connection_breaks(hub: HuggingFace) -> None:
     assert sample.read(rehub.resolve(HANDLE)) == sample.FILES
 
 
+def test_resolve_goes_on_where_a_download_was_interrupted(hub: HuggingFace) -> None:
+    large = len(sample.FILES["variables/variables.data-00000-of-00001"])
+
+    def interrupt(what: str, done_bytes: int, total_bytes: int | None) -> None:
+        if done_bytes > large:
+            raise KeyboardInterrupt
+
+    with rehub.settings(progress=interrupt, connections=1), pytest.raises(KeyboardInterrupt):
+        rehub.resolve(HANDLE)
+    assert sample.read(rehub.resolve(HANDLE)) == sample.FILES
+    assert len([request for request in hub.asked("/storage/") if request.startswith("GET")]) == 1
+
+
+def test_resolve_copies_what_the_cache_of_the_client_has(hub: HuggingFace, net: Repository) -> None:
+    from huggingface_hub import snapshot_download
+
+    snapshot_download("acme/net", endpoint=hub.url, cache_dir=constants.HF_HUB_CACHE)
+    count = len(hub.asked("/storage/"))
+    assert sample.read(rehub.resolve(HANDLE)) == sample.FILES
+    assert len(hub.asked("/storage/")) == count
+
+
 def test_resolve_checks_a_pin(hub: HuggingFace) -> None:
     pin = fingerprint(measure(Path(rehub.resolve(HANDLE))))
     hub.requests.clear()

@@ -14,7 +14,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("NETRC", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
+    for name in (
+        "HF_TOKEN",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "AWS_ENDPOINT_URL",
+        "NETRC",
+        "KAGGLE_API_TOKEN",
+        "KAGGLE_USERNAME",
+        "KAGGLE_KEY",
+        "KAGGLE_CONFIG_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("REHUB_TOKEN", "REHUB_TOKEN_HOST", "REHUB_CREDENTIALS_FILE", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
