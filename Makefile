@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-ROWS := no-tf tf-latest tf-keras2 tf-2.15 keras-jax keras-torch hub
+ROWS := no-tf tf-latest tf-keras2 tf-2.15 keras-jax keras-torch hub scale
 env = $$(environments/make_env.sh $(1))
 
 .PHONY: help

@@ -28,16 +28,16 @@ run_pytest() {
     local row=$1 env peer='' tfjs='' scope=() status=0
     env=$("$here/make_env.sh" "$row") || return
     # Rows of Keras on another backend compare nothing with the peer.
-    case $row in keras-*) ;; *) peer=$("$here/make_env.sh" peer-tensorflow-hub) || return ;; esac
+    case $row in keras-* | scale) ;; *) peer=$("$here/make_env.sh" peer-tensorflow-hub) || return ;; esac
     # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
-    case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; esac
+    case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index) ;; esac
     case $row in hub) "$here/browser.sh" >/dev/null || return ;; esac
     case $row in
         tf-keras2) export TF_USE_LEGACY_KERAS=1 ;;
         keras-*) export KERAS_BACKEND=${row#keras-} ;;
     esac
     # A large environment, which slow tests alone use.
-    [ "$markers" = "not slow" ] || [ "$row" = hub ] || tfjs=$("$here/make_env.sh" peer-tensorflowjs) || return
+    [ "$markers" = "not slow" ] || [ "$row" = hub ] || [ "$row" = scale ] || tfjs=$("$here/make_env.sh" peer-tensorflowjs) || return
     REHUB_PEER_PYTHON=${peer:+$peer/bin/python} REHUB_TENSORFLOWJS=${tfjs:+$tfjs/bin} PYTHONPATH=src TF_CPP_MIN_LOG_LEVEL=2 \
         "$env/bin/python" -m pytest -n 2 --dist loadfile --timeout 900 -m "$markers" "${scope[@]}" || status=$?
     # 5: nothing was collected, which is right for a row without slow tests.

@@ -20,6 +20,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 NEEDS_TENSORFLOW = (
+    "batch",
     "comparison",
     "conformance",
     "conversion",
@@ -33,11 +34,14 @@ NEEDS_TENSORFLOW = (
 )
 # What the rows of Keras on JAX and PyTorch run.
 FOR_BACKENDS = (("conformance",), ("keras", "backends"))
-# Collected only where the package is: tf2onnx is in tf-latest, schemathesis in hub, the others are in tf-2.15.
+# Collected only where the package is: tf2onnx is in tf-latest, ray and usearch in scale, schemathesis in hub, the
+# others in tf-2.15.
 NEEDS_PACKAGE = {
+    "batch": "ray",
     "conversion/test_to_onnx.py": "tf2onnx",
     "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",
     "hub": "schemathesis",
+    "index": "usearch",
     "tf1/test_estimator.py": "tensorflow_estimator",
     "tf1/test_estimator_keras_layer.py": "tensorflow_estimator",
     "tf1/test_estimator_parameter_server.py": "tensorflow_estimator",

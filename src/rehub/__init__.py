@@ -104,10 +104,15 @@ _LAZY = {
     "text_embedding_column_v2": "rehub.keras.feature_column",
 }
 
+_ROOMS = ("batch", "index")
+"""Packages with names of their own, such as ``rehub.batch.predict``."""
+
 define_flags()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"rehub.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'rehub' has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name]), name)

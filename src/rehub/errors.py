@@ -20,6 +20,7 @@
     ├── PolicyError                                 refused by a setting
     ├── ConversionError
     ├── ComparisonError (ValueError)                examples that no models can be compared on, or no model that runs
+    ├── DataError (ValueError)                      data that a model cannot be run on, or an index not be made of
     ├── PublishError (ValueError)                   a model or module cannot be made, written or published
     │   ├── ConflictError                           a version exists already, with other files
     │   ├── IncompleteError                         blocks of an upload are missing
@@ -204,6 +205,15 @@ class ConversionError(HubError):
 
 class ComparisonError(HubError, ValueError):
     """Models cannot be compared: by what they are compared on, or because none of them runs."""
+
+
+class DataError(HubError, ValueError):
+    """Data cannot be read, or do not fit what is to be done with them.
+
+    ``path`` is the file or folder.
+    """
+
+    path: str = ""
 
 
 class PublishError(HubError, ValueError):

@@ -29,6 +29,8 @@ _COMMANDS = (
     "cache",
     "lock",
     "compare",
+    "run",
+    "index",
     "convert",
     "migrate",
     "publish",

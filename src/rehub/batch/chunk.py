@@ -1,0 +1,38 @@
+"""Some rows as they were read, and those beside them that cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreadable:
+    """A row that is not what the others are.
+
+    Attributes:
+        row: Its number in the file; None if that is unknown.
+        raw: Its bytes, as far as they are known.
+        error: What is wrong with it.
+    """
+
+    row: int | None
+    raw: bytes
+    error: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Rows of a fragment.
+
+    Attributes:
+        file: From which they are; the first of them, for images.
+        columns: A ``pyarrow.RecordBatch``.
+        rows: The number of each in its file; None where that is unknown.
+        unreadable: Rows that are missing in it.
+    """
+
+    file: str
+    columns: Any
+    rows: tuple[int, ...] | None
+    unreadable: tuple[Unreadable, ...] = ()
