@@ -19,7 +19,7 @@ compile tf-2.15 pyproject.toml --extra demo
 compile keras-jax pyproject.toml
 compile keras-torch pyproject.toml
 compile hub pyproject.toml --extra server --extra bucket --extra huggingface --extra kaggle
-compile scale pyproject.toml --extra ray --extra index
+compile scale pyproject.toml --extra demo --extra ray --extra index
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
+    "PYTHONUNBUFFERED": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "REHUB_PROGRESS": "0",
 }
@@ -98,17 +99,19 @@ def _kill(node: subprocess.Popen[bytes]) -> None:
     node.wait()
 
 
-def _wait_until(is_so: object, what: str) -> None:
+def _wait_until(is_so: Callable[[], bool], what: str) -> None:
     until = time.monotonic() + _PATIENCE_S
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         assert time.monotonic() < until, f"waited in vain for {what}"
         time.sleep(0.1)
 
 
-def _answers(address: tuple[str, int]) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(address, 1):
-        return True
-    return False
+def _wait_until_up(node: subprocess.Popen[bytes], log: Path) -> None:
+    def is_up() -> bool:
+        assert node.poll() is None, log.read_text()
+        return "Ray runtime started" in log.read_text()
+
+    _wait_until(is_up, f"a node that writes to {log}")
 
 
 def _free_port() -> int:
@@ -125,13 +128,13 @@ def test_run_ends_with_all_rows_once_when_a_node_is_killed(slow: Path, tmp_path:
     data, out = write_parquet(tmp_path / "x.parquet", {"number": numbers}), tmp_path / "out"
     port = _free_port()
     address = f"127.0.0.2:{port}"
-    head = ("--head", "--node-ip-address=127.0.0.2", f"--port={port}", "--include-dashboard=false")
-    with _node(tmp_path / "head.log", *head, f"--temp-dir={short_folder}"):
-        _wait_until(lambda: _answers(("127.0.0.2", port)), "the head")
+    options = ("--head", "--node-ip-address=127.0.0.2", f"--port={port}", "--include-dashboard=false")
+    with _node(tmp_path / "head.log", *options, f"--temp-dir={short_folder}") as head:
+        _wait_until_up(head, tmp_path / "head.log")
         with _node(tmp_path / "node.log", f"--address={address}", "--node-ip-address=127.0.0.3") as node:
-            _wait_until(lambda: "runtime started" in (tmp_path / "node.log").read_text(), "the second node")
-            options = ("--workers", "2", "--part-rows", "4")
-            command = _command(slow, "--input", data, "--output", out, "--address", address, *options)
+            _wait_until_up(node, tmp_path / "node.log")
+            arguments = ("--address", address, "--workers", "2", "--part-rows", "4")
+            command = _command(slow, "--input", data, "--output", out, *arguments)
             writers = set[str]()
 
             def both_have_written() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import secrets
@@ -66,7 +67,9 @@ def ray_session(address: str | None, workers: int) -> Iterator[Any]:
         try:
             yield ray
         finally:
-            ray.shutdown()
+            # Which prints what Ray has gathered of its messages.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                ray.shutdown()
 
 
 def _connect(ray: Any, address: str | None, workers: int) -> None:
