@@ -11,8 +11,14 @@ import tensorflow as tf
 
 from rehub.errors import DependencyError, PolicyError, SignatureError, UsageError
 from rehub.keras.backend import backend
+from rehub.keras.distribution import explain_first_batch
 from rehub.keras.inputs import refuse_foreign
-from rehub.keras.keras_private import forget_parameters, is_loading_in_safe_mode, leave_inputs_to_layer
+from rehub.keras.keras_private import (
+    explain_first_batches,
+    forget_parameters,
+    is_loading_in_safe_mode,
+    leave_inputs_to_layer,
+)
 from rehub.keras.layer import HubLayer
 from rehub.runtime.load import check_graph, shared_by_parts
 from rehub.runtime.reusable import dimensions
@@ -74,6 +80,8 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         self.built = True
         if not self._backend.is_tensorflow:
             leave_inputs_to_layer(self)
+        elif tf.distribute.has_strategy():
+            explain_first_batches(explain_first_batch)
 
     @property
     def trainable(self) -> bool:
@@ -231,6 +239,8 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """Traces the model on symbolic inputs."""
         self._refuse_texts(inputs)
+        if self._backend.is_tensorflow and tf.distribute.has_strategy():
+            explain_first_batches(explain_first_batch)
         specs = tf.nest.map_structure(_tensor_spec, inputs)
         traced = tf.function(lambda x: self._run(x, training), autograph=False).get_concrete_function(specs)
         return tf.nest.map_structure(self._keras_tensor, traced.structured_outputs)

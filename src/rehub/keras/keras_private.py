@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from rehub.errors import HubError
 
 
 def is_loading_in_safe_mode() -> bool:
@@ -92,3 +95,33 @@ def keeping_seeds(layers: Iterable[Any]) -> Iterator[None]:
     finally:
         for generator, seed in before:
             generator._seed = seed
+
+
+def explain_first_batches(explain: Callable[[Any, Exception], HubError | None]) -> None:
+    """Lets an error of Keras 3 on TensorFlow with the first batch of ``fit`` or ``evaluate`` be explained.
+
+    Under a strategy of ``tf.distribute``, Keras looks at that batch before it calls any layer; nothing public tells a
+    layer that its model is going to be fitted. The second call does nothing, nor does any where Keras has changed.
+
+    Args:
+        explain: Returns the error to raise in place of one with which a model failed; None to leave that as it is.
+    """
+    from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+    build = getattr(TensorFlowTrainer, "_maybe_symbolic_build", None)
+    if build is None or hasattr(build, "__wrapped__"):
+        return
+
+    @functools.wraps(build)
+    def build_or_explain(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return build(self, *args, **kwargs)
+        except HubError:
+            raise
+        except Exception as error:
+            explained = explain(self, error)
+            if explained is None:
+                raise
+            raise explained from error
+
+    TensorFlowTrainer._maybe_symbolic_build = build_or_explain

@@ -14,7 +14,7 @@ from typing import Any
 
 from rehub.errors import NoConfigError, SignatureError, UsageError
 from rehub.keras import batch_norm as batch_norms
-from rehub.keras import embedding, shapes, target, trainability, weight_files
+from rehub.keras import distribution, embedding, shapes, target, trainability, weight_files
 from rehub.keras.inputs import InputConverter, difference, explain_mismatch
 from rehub.keras.options import Options
 from rehub.runtime import endpoint, reusable, tf_private
@@ -71,7 +71,8 @@ class HubLayer:
     Raises:
         SignatureError: If signature, output, tags or inputs do not fit the model; it lists those that do.
         DependencyError: If TensorFlow or Keras is missing, too old, or another one than this layer is for.
-        UsageError: If it is called eagerly in the scope of a ``tf.distribute`` strategy with several replicas.
+        UsageError: If it is called eagerly in the scope of a ``tf.distribute`` strategy with several replicas, or is
+            trained on replicas and was made outside of that scope.
         HubError: What `rehub.load` raises, if the model cannot be had.
     """
 
@@ -193,6 +194,8 @@ class HubLayer:
             training: The model's mode as bool or scalar bool tensor; only a trainable layer trains.
         """
         self._check_trainability()
+        if self.trainable and (training if isinstance(training, (bool, int)) else training is not None):
+            distribution.check_copies(self._raw_weights()[: len(self._trainability.chosen)], self._name_for_humans())
         inputs = self._convert_inputs(inputs)
         with self._recording(inputs):
             result = self._call_in_mode(inputs, training)

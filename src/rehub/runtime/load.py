@@ -20,7 +20,7 @@ from rehub.formats import saved_model
 from rehub.formats.saved_model import MetaGraph
 from rehub.model import excerpt, lookalike, model_info
 from rehub.resolvers.chain import Network, lasting, resolve, resolve_with
-from rehub.runtime import memo, policy, reusable, slim, tf_private
+from rehub.runtime import load_options, memo, policy, reusable, slim, tf_private
 from rehub.runtime.missing_ops import load_with_ops
 from rehub.runtime.tf_version import ImportAside, can_be_imported, import_tensorflow
 
@@ -55,7 +55,8 @@ def load(
         handle: A path, or a URL that is resolved through the cache; see `rehub.resolve`.
         tags: The tags of the graph to load, for a model with several. None picks the only one, or, in the TF1 Hub
             format, the one without tags.
-        options: A ``tf.saved_model.LoadOptions``.
+        options: A ``tf.saved_model.LoadOptions``. Under a ``TPUStrategy`` or ``ParameterServerStrategy``, this machine
+            reads the files unless they name another ``experimental_io_device``.
         only: The attributes of a TF2 SavedModel that are wanted, such as ``("__call__", "signatures")`` or
             ``("encoder.__call__",)``. With what they need, they load sooner than the whole, and take less memory.
             Saved again, the object is a model that has just these.
@@ -127,7 +128,7 @@ def _check_options(handle: str, options: Any) -> None:
     usual = tf.saved_model.LoadOptions()
     for name in () if options is None else type(options).__slots__:
         value = getattr(options, name)
-        is_here = name == "experimental_io_device" and tf.DeviceSpec.from_string(value or "").job in (None, "localhost")
+        is_here = name == "experimental_io_device" and load_options.is_here(value)
         if value != getattr(usual, name) and not is_here:
             raise SignatureError(
                 f"load_options sets {name} to {value!r}. '{handle}' is a model of TensorFlow 1, whose variables are "
@@ -263,6 +264,7 @@ def _load_or_recall(graph: _Graph, options: Any, only: Sequence[str] | None) -> 
 def _load(graph: _Graph, options: Any = None, only: Sequence[str] | None = None, *, keep_rest: bool = False) -> Any:
     """Loads a graph, or a part of it; ``keep_rest`` lets `whole` load the rest."""
     tf = import_tensorflow()
+    options = load_options.read_here(options)
     origin = (lasting(graph.handle, graph.path), graph.tags)
     if only == _LIFTED:
         from rehub.runtime.lift_tf1 import lift

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rehub.model.excerpt import excerpt
-from rehub.runtime import tf_private
+from rehub.runtime import load_options, tf_private
 from rehub.runtime.tf_version import import_tensorflow
 
 
@@ -95,8 +95,7 @@ class Rest:
             return tf_private.load_objects(self._data, self.path, self._options, self._variables)[0]
 
     def _without_values(self) -> Any:
-        chosen = {name: getattr(self._options, name) for name in type(self._options).__slots__}
-        return type(self._options)(**{**chosen, "experimental_skip_checkpoint": True})
+        return load_options.changed(self._options, experimental_skip_checkpoint=True)
 
 
 @contextlib.contextmanager
