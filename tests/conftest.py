@@ -25,6 +25,7 @@ NEEDS_TENSORFLOW = (
     "conformance",
     "conversion",
     "demo",
+    "distribute",
     "documents",
     "examples",
     "keras",

@@ -1,0 +1,116 @@
+"""The programs of a ``ParameterServerStrategy``.
+
+``python -m tests.distribute.parameter_server server JOB INDEX CLUSTER`` serves as ``worker`` or ``ps``. ``… coordinator
+FOLDER HANDLE TEXTS CLUSTER PID`` trains, kills the worker of that process on its way, and prints what came of it as a
+line of JSON. Its cache folder is in its own memory, so that the servers cannot read what is in there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import tensorflow as tf
+
+import rehub as hub
+
+from . import models
+from .training import IS_KERAS_3, Loop, fit
+
+SAME = {"batch_norm": "inference"}
+
+
+class Coordinator:
+    """Trains, step after step, on whichever worker is free."""
+
+    def __init__(self, cluster: dict[str, list[str]]) -> None:
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(tf.train.ClusterSpec(cluster), rpc_layer="grpc")
+        self.strategy = tf.distribute.ParameterServerStrategy(resolver)
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+
+    def make(self, path: str, **options: Any) -> Any:
+        with self.strategy.scope():
+            return hub.KerasLayer(path, trainable=True, **options)
+
+    def load(self, path: str) -> Any:
+        with self.strategy.scope():
+            return hub.load(path)
+
+    def run(self, body: Any, inputs: Any, steps: int = 3, **options: Any) -> list[float]:
+        step = Loop(body, self.strategy, **options).function()
+        rows = (tf.constant(inputs), tf.constant(models.TARGETS))
+        losses = []
+        for _ in range(steps):
+            losses.append(self._coordinator.schedule(step, args=rows))
+            self._coordinator.join()
+        return [float(loss.fetch()) for loss in losses]
+
+
+def message_of(call: Any) -> str:
+    try:
+        return f"no error, but {call()}"
+    except hub.errors.UsageError as error:
+        return f"UsageError: {error}"
+
+
+class Accelerator(tf.distribute.OneDeviceStrategy):
+    """Stands for a TPU of another machine."""
+
+
+def train(coordinator: Coordinator, folder: str, handle: str, texts: str) -> dict[str, Any]:
+    """What is promised, each under its name."""
+    layer = coordinator.make(handle, **SAME)
+    facts: dict[str, Any] = {
+        "layer": coordinator.run(layer, models.ROWS),
+        "loaded": coordinator.run(coordinator.load(handle), models.ROWS),
+        "frozen": coordinator.run(hub.load(handle), models.ROWS, trains_body=False),
+        "texts": coordinator.run(coordinator.make(texts), models.TEXTS),
+        "module": coordinator.run(coordinator.make(str(models.MODULE), **SAME), models.WIDE_ROWS),
+        "devices": [variable.device for variable in layer.resolved_object.variables],
+        "path": hub.resolve(handle),
+    }
+    tf.saved_model.save(layer.resolved_object, f"{folder}/tuned")
+    path = tf.train.Checkpoint(layer=layer).write(f"{folder}/checkpoint")
+    again = coordinator.make(handle, **SAME)
+    tf.train.Checkpoint(layer=again).read(path).assert_existing_objects_matched()
+    facts["restored"] = again.resolved_object.kernel.numpy().tolist()
+    if IS_KERAS_3:
+        facts["fit"] = message_of(lambda: fit(coordinator.make(handle), models.ROWS, coordinator.strategy))
+    else:
+        endless = {"steps_per_epoch": 1}
+        facts["fit"] = fit(coordinator.make(handle, **SAME), models.ROWS, coordinator.strategy, **endless)
+    return facts
+
+
+def on_accelerator(handle: str) -> dict[str, Any]:
+    """What a layer computes on a device of a worker, which a ``TPUStrategy`` stands for."""
+    tf.distribute.TPUStrategy = Accelerator
+    device = "/job:worker/replica:0/task:0/device:CPU:0"
+    with Accelerator(device).scope():
+        layer = hub.KerasLayer(handle, trainable=True)
+    with tf.device(device):
+        outputs = layer(tf.constant(models.ROWS)).numpy().tolist()
+    whole = layer.resolved_object
+    return {"outputs": outputs, "devices": [variable.device for variable in whole.variables]}
+
+
+def main(role: str, *arguments: str) -> None:
+    if role == "server":
+        job, index, cluster = arguments
+        print(os.getpid(), flush=True)
+        tf.distribute.Server(json.loads(cluster), job_name=job, task_index=int(index)).join()
+    folder, handle, texts, cluster, worker = arguments
+    coordinator = Coordinator(json.loads(cluster))
+    facts = train(coordinator, folder, handle, texts)
+    facts["accelerator"] = on_accelerator(handle)
+    os.kill(int(worker), signal.SIGKILL)
+    facts["killed"] = coordinator.run(coordinator.make(handle, **SAME), models.ROWS)
+    print(json.dumps(facts), flush=True)
+    os._exit(0)  # the coordinator would wait for the worker
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

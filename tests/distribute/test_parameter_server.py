@@ -1,0 +1,74 @@
+"""A coordinator, two workers and a server of parameters, each a process; and a TPU, which a worker stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rehub as hub
+
+from . import models
+from .processes import Processes, addresses
+from .serving import CountingHub
+from .training import IS_KERAS_3
+
+CACHE = "ram://models/cache"
+
+
+@pytest.fixture(scope="module")
+def told(hub_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What the coordinator told, and the folder where it saved."""
+    folder = tmp_path_factory.mktemp("servers")
+    first, second, server = addresses(3)
+    cluster = json.dumps({"worker": [first, second], "ps": [server]})
+    own = {"TFHUB_CACHE_DIR": CACHE, "XDG_CACHE_HOME": str(folder / "own")}
+    with CountingHub(hub_folder) as models_hub, Processes(folder) as processes:
+        for job, index in (("worker", 0), ("worker", 1), ("ps", 0)):
+            processes.start(f"{job}-{index}", "parameter_server", ["server", job, str(index), cluster], {})
+        handles = [f"{models_hub.url}/acme/{name}/1" for name in ("numbers", "texts")]
+        arguments = ["coordinator", str(folder), *handles, cluster, str(processes.pid("worker-1"))]
+        processes.start("coordinator", "parameter_server", arguments, own)
+        yield {**processes.result("coordinator"), "folder": folder}
+
+
+@pytest.mark.parametrize("name", ["layer", "loaded", "frozen", "texts", "module"])
+def test_loop_loses_the_same_on_workers_as_on_one_device(told, one_device, name):
+    np.testing.assert_allclose(told[name], one_device[name], rtol=1e-5)
+
+
+def test_variables_are_on_the_server_although_only_the_coordinator_reads_the_model(told):
+    assert told["path"].startswith(CACHE)
+    assert told["devices"] == ["/job:ps/replica:0/task:0/device:CPU:0"] * 2
+
+
+def test_coordinator_saves_what_the_server_has(told):
+    saved = hub.load(told["folder"] / "tuned").kernel.numpy()
+    assert np.any(saved != models.Numbers().kernel.numpy())
+    np.testing.assert_allclose(saved, told["restored"], rtol=1e-6)
+
+
+def test_training_survives_a_killed_worker(told, one_device):
+    np.testing.assert_allclose(told["killed"], one_device["layer"], rtol=1e-5)
+
+
+if IS_KERAS_3:
+
+    def test_fit_says_what_to_do_on_several_machines(told):
+        assert told["fit"].startswith("UsageError: fit and evaluate of Keras 3 failed with ")
+        assert "under a ParameterServerStrategy" in told["fit"]
+
+else:
+
+    def test_fit_trains_on_workers(told):
+        assert np.isfinite(told["fit"]).all()
+        assert told["fit"][-1] < told["fit"][0]
+
+
+def test_tpu_strategy_gets_values_that_this_machine_reads(told, numbers):
+    np.testing.assert_allclose(told["accelerator"]["outputs"], hub.load(numbers)(models.ROWS), rtol=1e-6)
+    assert told["accelerator"]["devices"] == ["/job:worker/replica:0/task:0/device:CPU:0"] * 2
