@@ -1,8 +1,8 @@
 """A worker of a ``MultiWorkerMirroredStrategy``; the cluster is in ``TF_CONFIG``.
 
-``python -m tests.distribute.multi_worker train FOLDER HANDLE TEXTS`` prints, as a line of JSON, what came of each way
-to train. ``… continue FOLDER HANDLE STEP`` trains with checkpoints in the folder, to the tenth step; the second worker
-kills itself after the given one. Then the line has the steps and their losses.
+``python -m tests.distribute.multi_worker FOLDER HANDLE TEXTS`` trains in several ways, and writes what came of each
+into ``facts-INDEX.json`` in the folder. Then it trains once more, with checkpoints in the folder; after the fourth step the
+second worker kills itself. ``… FOLDER HANDLE`` goes on from there, and prints steps and losses as a line of JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import rehub as hub
 from . import models
 from .training import IS_KERAS_3, Loop, dataset, fit
 
-LAST_STEP = 10
+KILLED_AFTER, LAST_STEP = 4, 8
 INDEX = json.loads(os.environ["TF_CONFIG"])["task"]["index"] if __name__ == "__main__" else 0
 SGD = {"batch_norm": "inference"}  # the same in each part of a batch
 
@@ -62,8 +62,8 @@ def message_of(call: Any) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def continue_training(strategy: Any, folder: Path, handle: str, killed_after: int) -> dict[int, float]:
-    """Trains from the newest checkpoint on, and writes one after each step."""
+def continue_training(strategy: Any, folder: Path, handle: str, *, is_killed: bool) -> dict[int, float]:
+    """Trains from the newest checkpoint on, and writes one after each step; returns the losses by step."""
     with strategy.scope():
         layer = hub.KerasLayer(handle, trainable=True, batch_norm="inference")
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -78,18 +78,18 @@ def continue_training(strategy: Any, folder: Path, handle: str, killed_after: in
         losses[int(step.numpy())] = float(run(*batch))
         step.assign_add(1)
         manager.save(checkpoint_number=int(step.numpy()))
-        if INDEX == 1 and int(step.numpy()) == killed_after:
+        if is_killed and INDEX == 1 and int(step.numpy()) == KILLED_AFTER:
             os.kill(os.getpid(), signal.SIGKILL)
     return losses
 
 
-def main(what: str, folder: str, handle: str, last: str) -> None:
+def main(folder: str, handle: str, texts: str = "") -> None:
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    if what == "train":
-        result: Any = train(strategy, Path(folder), handle, last)
-    else:
-        result = continue_training(strategy, Path(folder), handle, int(last))
-    print(json.dumps(result), flush=True)
+    if texts:
+        facts = train(strategy, Path(folder), handle, texts)
+        Path(folder, f"facts-{INDEX}.json").write_text(json.dumps(facts))
+    losses = continue_training(strategy, Path(folder), handle, is_killed=bool(texts))
+    print(json.dumps(losses), flush=True)
     os._exit(0)  # the peer may be gone first, which TensorFlow takes for a failure
 
 

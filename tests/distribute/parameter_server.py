@@ -1,8 +1,8 @@
-"""The programs of a ``ParameterServerStrategy``.
+"""The coordinator of a ``ParameterServerStrategy``.
 
-``python -m tests.distribute.parameter_server server JOB INDEX CLUSTER`` serves as ``worker`` or ``ps``. ``… coordinator
-FOLDER HANDLE TEXTS CLUSTER PID`` trains, kills the worker of that process on its way, and prints what came of it as a
-line of JSON. Its cache folder is in its own memory, so that the servers cannot read what is in there.
+``python -m tests.distribute.parameter_server FOLDER HANDLE TEXTS CLUSTER PID`` trains, kills the worker of that process
+on its way, and prints what came of it as a line of JSON. Its cache folder is in its own memory, so that the servers
+cannot read what is in there.
 """
 
 from __future__ import annotations
@@ -97,12 +97,7 @@ def on_accelerator(handle: str) -> dict[str, Any]:
     return {"outputs": outputs, "devices": [variable.device for variable in whole.variables]}
 
 
-def main(role: str, *arguments: str) -> None:
-    if role == "server":
-        job, index, cluster = arguments
-        print(os.getpid(), flush=True)
-        tf.distribute.Server(json.loads(cluster), job_name=job, task_index=int(index)).join()
-    folder, handle, texts, cluster, worker = arguments
+def main(folder: str, handle: str, texts: str, cluster: str, worker: str) -> None:
     coordinator = Coordinator(json.loads(cluster))
     facts = train(coordinator, folder, handle, texts)
     facts["accelerator"] = on_accelerator(handle)

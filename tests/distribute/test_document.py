@@ -86,8 +86,7 @@ def test_example_trains_with_a_parameter_server(numbers: str, tmp_path: Path) ->
         GIVEN.format(model=numbers) + DATASET + RESOLVER + PROGRAMS["coordinate.py"] + "\nos._exit(0)\n"
     )
     with Processes(tmp_path) as processes:
-        for job, index in (("worker", 0), ("worker", 1), ("ps", 0)):
-            processes.start(f"{job}-{index}", "parameter_server", ["server", job, str(index), cluster], {})
+        processes.start("servers", "server", [cluster, "ps:0", "worker:0", "worker:1"], {})
         processes.start_file("coordinator", tmp_path / "coordinate.py", {"CLUSTER": cluster})
         assert processes.wait("coordinator") == 0, (tmp_path / "coordinator.log").read_text()
     _assert_is_tuned(tmp_path / "tuned")

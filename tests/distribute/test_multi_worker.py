@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import tensorflow as tf
 import rehub as hub
 
 from . import models
-from .multi_worker import LAST_STEP
+from .multi_worker import KILLED_AFTER, LAST_STEP
 from .processes import Processes, addresses
 from .serving import CountingHub
 from .training import IS_KERAS_3, Loop
@@ -32,12 +33,18 @@ def start(processes: Processes, cache: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def trained(hub_folder: Path, texts: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What both workers told, the folder where they saved, and how often the hub was asked for the model."""
+    """What both workers told, where they saved, what was asked of the hub, and the losses after a restart."""
     folder = tmp_path_factory.mktemp("workers")
     with CountingHub(hub_folder) as server, Processes(folder) as processes:
-        start(processes, folder / "cache", "train", str(folder), f"{server.url}/acme/numbers/1", texts)
-        told = [processes.result(name) for name in WORKERS]
-        yield {"told": told, "folder": folder, "requests": server.requests}
+        arguments = str(folder), f"{server.url}/acme/numbers/1"
+        start(processes, folder / "cache", *arguments, texts)
+        status = processes.wait("worker-1")
+        assert status == -signal.SIGKILL, (folder / "worker-1.log").read_text()
+        processes.kill("worker-0")  # as whoever started them does
+        start(processes, folder / "cache", *arguments)
+        continued = [processes.result(name) for name in WORKERS]
+        told = [json.loads((folder / f"facts-{index}.json").read_text()) for index in range(2)]
+        yield {"told": told, "folder": folder, "requests": server.requests, "continued": continued}
 
 
 def losses_of(trained: dict[str, Any], name: str) -> list[float]:
@@ -82,18 +89,10 @@ else:
         np.testing.assert_allclose(losses_of(trained, name), one_device[name], rtol=1e-5)
 
 
-def test_training_goes_on_from_its_checkpoint_after_a_worker_was_killed(numbers: str, tmp_path: Path) -> None:
+def test_training_goes_on_from_its_checkpoint_after_a_worker_was_killed(trained, numbers):
     layer = hub.KerasLayer(numbers, trainable=True, batch_norm="inference")
     expected = Loop(layer, tf.distribute.get_strategy()).run(models.ROWS, steps=LAST_STEP)
-
-    with Processes(tmp_path) as processes:
-        start(processes, tmp_path / "cache", "continue", str(tmp_path), numbers, "4")
-        assert processes.wait("worker-1") < 0
-        processes.kill("worker-0")  # as whoever started them does
-        start(processes, tmp_path / "cache", "continue", str(tmp_path), numbers, "-1")
-        told = [processes.result(name) for name in WORKERS]
-
-    first = min(map(int, told[0]))
-    assert 3 <= first <= 5
-    for losses in told:
+    first = min(map(int, trained["continued"][0]))
+    assert KILLED_AFTER - 1 <= first <= KILLED_AFTER
+    for losses in trained["continued"]:
         np.testing.assert_allclose(list(losses.values()), expected[first:], rtol=1e-5)

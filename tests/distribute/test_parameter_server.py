@@ -1,4 +1,4 @@
-"""A coordinator, two workers and a server of parameters, each a process; and a TPU, which a worker stands for."""
+"""A coordinator, two workers and a server of parameters; and a TPU, which a worker stands for."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def told(hub_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     cluster = json.dumps({"worker": [first, second], "ps": [server]})
     own = {"TFHUB_CACHE_DIR": CACHE, "XDG_CACHE_HOME": str(folder / "own")}
     with CountingHub(hub_folder) as models_hub, Processes(folder) as processes:
-        for job, index in (("worker", 0), ("worker", 1), ("ps", 0)):
-            processes.start(f"{job}-{index}", "parameter_server", ["server", job, str(index), cluster], {})
+        processes.start("servers", "server", [cluster, "ps:0", "worker:0"], {})
+        processes.start("worker-1", "server", [cluster, "worker:1"], {})
         handles = [f"{models_hub.url}/acme/{name}/1" for name in ("numbers", "texts")]
-        arguments = ["coordinator", str(folder), *handles, cluster, str(processes.pid("worker-1"))]
+        arguments = [str(folder), *handles, cluster, str(processes.pid("worker-1"))]
         processes.start("coordinator", "parameter_server", arguments, own)
         yield {**processes.result("coordinator"), "folder": folder}
 
