@@ -1,8 +1,8 @@
 """A worker of a ``MultiWorkerMirroredStrategy``; the cluster is in ``TF_CONFIG``.
 
 ``python -m tests.distribute.multi_worker FOLDER HANDLE TEXTS`` trains in several ways, and writes what came of each
-into ``facts-INDEX.json`` in the folder. Then it trains once more, with checkpoints in the folder; after the fourth step the
-second worker kills itself. ``… FOLDER HANDLE`` goes on from there, and prints steps and losses as a line of JSON.
+into ``facts-INDEX.json`` in the folder. Then it trains once more, with checkpoints in the folder; after the fourth step
+the second worker kills itself. ``… FOLDER HANDLE`` goes on from there, and prints steps and losses as a line of JSON.
 """
 
 from __future__ import annotations

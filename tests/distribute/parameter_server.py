@@ -1,8 +1,7 @@
 """The coordinator of a ``ParameterServerStrategy``.
 
-``python -m tests.distribute.parameter_server FOLDER HANDLE TEXTS CLUSTER PID`` trains, kills the worker of that process
-on its way, and prints what came of it as a line of JSON. Its cache folder is in its own memory, so that the servers
-cannot read what is in there.
+``python -m tests.distribute.parameter_server HANDLE TEXTS CLUSTER PID`` trains, kills the worker of that process on
+its way, and prints what came of it as a line of JSON.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import rehub as hub
 from . import models
 from .training import IS_KERAS_3, Loop, fit
 
+OWN = "ram://coordinator"  # in the memory of the coordinator: no server can read or write it
 SAME = {"batch_norm": "inference"}
 
 
@@ -60,7 +60,7 @@ class Accelerator(tf.distribute.OneDeviceStrategy):
     """Stands for a TPU of another machine."""
 
 
-def train(coordinator: Coordinator, folder: str, handle: str, texts: str) -> dict[str, Any]:
+def train(coordinator: Coordinator, handle: str, texts: str) -> dict[str, Any]:
     """What is promised, each under its name."""
     layer = coordinator.make(handle, **SAME)
     facts: dict[str, Any] = {
@@ -72,10 +72,13 @@ def train(coordinator: Coordinator, folder: str, handle: str, texts: str) -> dic
         "devices": [variable.device for variable in layer.resolved_object.variables],
         "path": hub.resolve(handle),
     }
-    tf.saved_model.save(layer.resolved_object, f"{folder}/tuned")
-    path = tf.train.Checkpoint(layer=layer).write(f"{folder}/checkpoint")
+    here = {"experimental_io_device": "/job:chief"}
+    tf.saved_model.save(layer.resolved_object, f"{OWN}/tuned", options=tf.saved_model.SaveOptions(**here))
+    facts["saved"] = hub.load(f"{OWN}/tuned").kernel.numpy().tolist()
+    options = tf.train.CheckpointOptions(**here)
+    path = tf.train.Checkpoint(layer=layer).write(f"{OWN}/checkpoint", options=options)
     again = coordinator.make(handle, **SAME)
-    tf.train.Checkpoint(layer=again).read(path).assert_existing_objects_matched()
+    tf.train.Checkpoint(layer=again).read(path, options=options).assert_existing_objects_matched()
     facts["restored"] = again.resolved_object.kernel.numpy().tolist()
     if IS_KERAS_3:
         facts["fit"] = message_of(lambda: fit(coordinator.make(handle), models.ROWS, coordinator.strategy))
@@ -97,9 +100,9 @@ def on_accelerator(handle: str) -> dict[str, Any]:
     return {"outputs": outputs, "devices": [variable.device for variable in whole.variables]}
 
 
-def main(folder: str, handle: str, texts: str, cluster: str, worker: str) -> None:
+def main(handle: str, texts: str, cluster: str, worker: str) -> None:
     coordinator = Coordinator(json.loads(cluster))
-    facts = train(coordinator, folder, handle, texts)
+    facts = train(coordinator, handle, texts)
     facts["accelerator"] = on_accelerator(handle)
     os.kill(int(worker), signal.SIGKILL)
     facts["killed"] = coordinator.run(coordinator.make(handle, **SAME), models.ROWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from .processes import Processes, addresses
 from .serving import CountingHub
 from .training import IS_KERAS_3, Loop
 
+# The Keras of TensorFlow 2.15 is the same; processes take time.
+pytestmark = [pytest.mark.slow] if os.environ.get("TF_USE_LEGACY_KERAS") else []
 WORKERS = ("worker-0", "worker-1")
 
 
