@@ -229,20 +229,15 @@ def test_resolve_leaves_a_folder_to_tensorflow_where_that_is_wanted(buckets: Buc
     assert buckets.requests == []
 
 
-def test_resolve_gets_an_archive_of_google_as_anybody_does_without_credentials(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(bucket, "_PRODUCT", tmp_path / "none")
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+def test_resolve_gets_an_archive_of_google_as_anybody_does_without_credentials() -> None:
     transport = MemoryTransport({"https://storage.googleapis.com/box/m.tar": MemoryResponse(sample.tar())})
     assert sample.read(resolve_with("gs://box/m.tar", configuration.current(), transport)) == sample.FILES
 
 
 def test_resolve_sends_google_nothing_when_this_user_has_nothing(
-    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GOOGLE_SERVICE_ACCOUNT")
-    monkeypatch.setattr(bucket, "_PRODUCT", tmp_path / "none")
     monkeypatch.setenv("GOOGLE_BASE_URL", buckets.url)
     assert sample.read(rehub.resolve(f"gs://{FOLDER}")) == sample.FILES
     assert set(buckets.tokens) == {""}
