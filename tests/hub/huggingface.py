@@ -112,7 +112,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         sent = self.headers.get("Authorization", "")
         if repository is None or (repository.token and sent != f"Bearer {repository.token}"):
             self._refuse(401 if not sent else 404, "RepoNotFound")
-        elif repository.gated:
+        elif repository.gated and not is_api:  # what is there, anybody may know
             self._refuse(403, "GatedRepo")
         elif rest[0] == "refs":
             branches = [

@@ -301,6 +301,22 @@ def test_resolve_obeys_the_lock_file(hub: HuggingFace, net: Repository, tmp_path
             rehub.resolve("hf://acme/other")
 
 
+@pytest.mark.parametrize("handle", [HANDLE, f"{HANDLE}@main/"])
+def test_stock_has_what_the_lock_file_names(hub: HuggingFace, handle: str, tmp_path: Path) -> None:
+    lock, stock = tmp_path / "rehub.lock", tmp_path / "stock"
+    _run("lock", str(lock), handle)
+    _run("download", "--from-lock", str(lock), "--to", str(stock))
+    with rehub.settings(cache_dir=str(stock), lockfile=str(lock), offline=True):
+        assert sample.read(rehub.resolve(HANDLE)) == sample.FILES
+
+
+def test_verify_repairs_a_damaged_file(hub: HuggingFace) -> None:
+    path = Path(rehub.resolve(HANDLE))
+    (path / "assets/words.txt").write_bytes(b"hello\nwOrld\n")
+    _run("cache", "verify", "--repair", HANDLE)
+    assert sample.read(path) == sample.FILES
+
+
 def test_commands_work_with_the_handle(hub: HuggingFace, net: Repository, tmp_path: Path) -> None:
     fixed = f"{HANDLE}@{net.refs['main']}"
     assert _run("resolve", HANDLE).strip() == str(tmp_path / "cache" / "hf" / "acme" / "net" / net.refs["main"])

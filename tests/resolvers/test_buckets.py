@@ -22,7 +22,7 @@ from rehub.errors import (
     OfflineError,
     TransferError,
 )
-from rehub.resolvers import bucket, lockfile
+from rehub.resolvers import bucket, lockfile, placement, stock
 from rehub.resolvers.chain import lasting, resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
@@ -177,6 +177,27 @@ def test_resolve_obeys_the_lock_file(buckets: Buckets, tmp_path: Path) -> None:
         assert sample.read(rehub.resolve(handle)) == sample.FILES
         with rehub.settings(cache_dir=str(tmp_path / "other")), pytest.raises(ChecksumError):
             rehub.resolve(handle)
+
+
+def test_stock_has_what_the_lock_file_names(buckets: Buckets, tmp_path: Path) -> None:
+    handle = f"s3://{FOLDER}"
+    lockfile.write(tmp_path / "lock", [lockfile.lock(handle, rehub.resolve(handle))])
+    with rehub.settings(lockfile=str(tmp_path / "lock")):
+        settings = configuration.current()
+        plan = stock.plan(handle, tmp_path / "stock", settings, MemoryTransport({}))
+        assert plan.action == "copy"
+        stock.carry_out(plan, tmp_path / "stock", settings, MemoryTransport({}))
+        with rehub.settings(cache_dir=str(tmp_path / "stock"), offline=True):
+            assert sample.read(rehub.resolve(handle)) == sample.FILES
+
+
+def test_placement_puts_a_folder_where_the_user_wants_it(buckets: Buckets, scheme: str, tmp_path: Path) -> None:
+    settings = configuration.current()
+    target = tmp_path / "model"
+    plan = placement.plan(f"{scheme}://{FOLDER}", target, settings, MemoryTransport({}), as_tree=False, replace=False)
+    assert (plan.action, plan.size_bytes) == ("download", sum(map(len, sample.FILES.values())))
+    placement.carry_out(plan, settings, MemoryTransport({}))
+    assert sample.read(target) == sample.FILES
 
 
 def test_resolve_tells_how_much_has_come(buckets: Buckets) -> None:
