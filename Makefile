@@ -38,8 +38,8 @@ format: ## Let ruff format and fix the code
 .PHONY: benchmark
 benchmark: ## Measure the claims of BENCHMARKS.md beside the peers; NAMES="cold_resolve …" for some of them
 	@env=$(call env,tf-latest); keras2=$(call env,tf-keras2); peer=$(call env,peer-tensorflow-hub); tf215=$(call env,tf-2.15); \
-	jax=$(call env,keras-jax); torch=$(call env,keras-torch); downloaders=$(call env,peer-downloaders); \
-	REHUB_DOWNLOADERS_PYTHON="$$downloaders/bin/python" \
+	jax=$(call env,keras-jax); torch=$(call env,keras-torch); downloaders=$(call env,peer-downloaders); scale=$(call env,scale); \
+	REHUB_DOWNLOADERS_PYTHON="$$downloaders/bin/python" REHUB_SCALE_PYTHON="$$scale/bin/python" \
 	REHUB_KERAS_JAX_PYTHON="$$jax/bin/python" REHUB_KERAS_TORCH_PYTHON="$$torch/bin/python" \
 	REHUB_KERAS2_PYTHON="$$keras2/bin/python" REHUB_PEER_PYTHON="$$peer/bin/python" \
 	REHUB_TF215_PYTHON="$$tf215/bin/python" PYTHONPATH=src "$$env/bin/python" -m benchmarks $(NAMES)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks import (
     backend_step,
+    batch_scaling,
     cli_time,
     cold_resolve,
     hub_throughput,
@@ -39,6 +40,7 @@ BENCHMARKS = {
         backend_step,
         module_time,
         hub_throughput,
+        batch_scaling,
     )
 }
 
@@ -53,7 +55,7 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
     Their sections of BENCHMARKS.md are written anew. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
     REHUB_KERAS2_PYTHON one with tf_keras, REHUB_TF215_PYTHON one with TensorFlow 2.15 and tensorflow_hub 0.15.0,
     REHUB_KERAS_JAX_PYTHON and REHUB_KERAS_TORCH_PYTHON ones with JAX and PyTorch, REHUB_DOWNLOADERS_PYTHON one with
-    kagglehub and huggingface_hub.
+    kagglehub and huggingface_hub, REHUB_SCALE_PYTHON one with Ray and pyarrow.
     """
     console = Console()
     if not console.is_terminal:

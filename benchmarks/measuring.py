@@ -88,6 +88,11 @@ class Setting:
         """The Python with kagglehub and huggingface_hub."""
         return _python("REHUB_DOWNLOADERS_PYTHON", "kagglehub and huggingface_hub")
 
+    @property
+    def scale(self) -> list[str]:
+        """The Python with Ray and pyarrow."""
+        return _python("REHUB_SCALE_PYTHON", "Ray and pyarrow")
+
     def on_backend(self, name: str) -> list[str]:
         """The Python with Keras 3 on a backend: ``jax`` or ``torch``."""
         python = _python(f"REHUB_KERAS_{name.upper()}_PYTHON", f"Keras 3 and {name}")
