@@ -61,6 +61,11 @@ class Handle:
     pin: str | None = None
 
     @property
+    def asked(self) -> str:
+        """What the user wrote, without the pin: for messages, where the location may be that of a version."""
+        return self.text.partition("#")[0].strip().rstrip("/") or self.text
+
+    @property
     def version(self) -> int | None:
         """The version at the end of a hub URL; None for other kinds and for unversioned handles."""
         last = self._url.path.rpartition("/")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -154,7 +155,7 @@ def test_resolve_says_what_a_repository_holds_instead_and_fetches_nothing(
     hub: HuggingFace, net: Repository, files: dict[str, bytes], said: str
 ) -> None:
     net.push(files)
-    with pytest.raises(FormatError, match=f"is no TensorFlow model: .*{said}"):
+    with pytest.raises(FormatError, match=f"^{HANDLE} is no TensorFlow model: .*{said}"):
         rehub.resolve(HANDLE)
     assert not hub.asked("/resolve/")
 
@@ -321,6 +322,7 @@ def test_commands_work_with_the_handle(hub: HuggingFace, net: Repository, tmp_pa
     fixed = f"{HANDLE}@{net.refs['main']}"
     assert _run("resolve", HANDLE).strip() == str(tmp_path / "cache" / "hf" / "acme" / "net" / net.refs["main"])
     assert str(tmp_path / "cache") in _run("inspect", HANDLE)
+    assert re.search(r"sent as +files, 60.0 kB", _run("cache", "show", HANDLE))
     _run("cache", "export", str(tmp_path / "models.tar"), HANDLE)
     assert _run("cache", "remove", "--yes", HANDLE).strip() == fixed
     _run("cache", "import", str(tmp_path / "models.tar"))

@@ -19,7 +19,7 @@ from rehub.configuration import Settings
 from rehub.errors import FormatError, HubError
 from rehub.file_names import FileNames, is_note
 from rehub.formats.record import Record, brief
-from rehub.handle import Handle
+from rehub.handle import Handle, parse
 from rehub.resolvers.download import check_whole
 from rehub.resolvers.pin import check_pin
 from rehub.resolvers.progress import Progress
@@ -72,19 +72,19 @@ def check_listing(handle: Handle, files: Sequence[ListedFile]) -> None:
     Raises:
         FormatError: If it holds no SavedModel, or names that some disk takes for something else.
     """
-    names = FileNames(handle.location, "Have it renamed, or fetch the folder by other means.")
+    names = FileNames(handle.asked, "Have it renamed, or fetch the folder by other means.")
     for file in files:
         names.add(file.name)
         if is_note(file.name):
             raise FormatError(
-                f"{handle.location} has a file {file.name!r}, a name that the cache keeps for itself.",
+                f"{handle.asked} has a file {file.name!r}, a name that the cache keeps for itself.",
                 hint="Tell the publisher.",
                 member=file.name,
             )
     there = {file.name for file in files}
     if not there.intersection(_MODEL_FILES):
         what, hint = _explained(handle, sorted(there))
-        raise FormatError(f"{handle.location} is no TensorFlow model: it holds {what}.", hint=hint)
+        raise FormatError(f"{handle.asked} is no TensorFlow model: it holds {what}.", hint=hint)
 
 
 def state_of(files: Iterable[ListedFile]) -> str:
@@ -116,7 +116,7 @@ def fetch_files(handle: Handle, files: Sequence[ListedFile], folder: Path, get: 
     try:
         for place in {folder / file.name for file in files}:
             place.parent.mkdir(parents=True, exist_ok=True)
-        with Progress(settings, handle.location, total_bytes) as progress:
+        with Progress(settings, handle.asked, total_bytes) as progress:
             digests = _all(files, folder, get, settings.connections, progress)
         for here, _, _ in os.walk(folder):
             sync_folder(Path(here))
@@ -180,7 +180,7 @@ def _explained(handle: Handle, names: Sequence[str]) -> tuple[str, str]:
     inner = sorted({name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _MODEL_FILES})
     if inner:
         newest = max(inner, key=lambda folder: (_number(folder), folder))
-        return f"models in folders ({_listed(inner)})", f"Name the folder of one: {handle.location}/{newest}"
+        return f"models in folders ({_listed(inner)})", f"Name the folder of one: {handle.asked}/{newest}"
     archives = [name for name in names if name.endswith(_ARCHIVES)]
     if archives:
         return f"archives ({_listed(archives)})", f"Use the URL of one: {_file_url(handle, archives[0])}"
@@ -194,9 +194,9 @@ def _explained(handle: Handle, names: Sequence[str]) -> tuple[str, str]:
 
 
 def _file_url(handle: Handle, name: str) -> str:
-    repository = handle.repository
+    repository = parse(handle.text).repository
     if repository is None:
-        return f"{handle.location}/{name}"
+        return f"{handle.asked}/{name}"
     folder = f"{repository.folder}/" if repository.folder else ""
     return f"https://huggingface.co/{repository.name}/resolve/{repository.revision}/{folder}{name}"
 

@@ -94,7 +94,7 @@ class HuggingFaceSource:
             info = self._api(handle).model_info(
                 repository.name, revision=repository.revision, timeout=self._settings.timeout_s or None
             )
-        return dataclasses.replace(parse(repository.at(str(info.sha)).location), pin=handle.pin)
+        return dataclasses.replace(parse(repository.at(str(info.sha)).location), text=handle.text, pin=handle.pin)
 
     def _files(self, handle: Handle) -> list[ListedFile]:
         """Returns the files of a commit that make up a model."""
@@ -182,7 +182,7 @@ class _Getter:
         if file.digest not in (sha256, digest):
             Path(received).unlink()
             raise ChecksumError(
-                f"{file.name!r} of {self._repository.location} has sha256 {sha256}, which is not what the Hub lists.",
+                f"{file.name!r} of {self._repository.name} has sha256 {sha256}, which is not what the Hub lists.",
                 hint="Try again; if it recurs, tell its owner.",
                 url=self._repository.location,
                 expected=file.digest,

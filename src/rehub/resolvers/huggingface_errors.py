@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rehub.errors import AccessError, HubError, NotFoundError, OfflineError, TransferError
-from rehub.handle import Handle
+from rehub.handle import Handle, parse
 
 _LOGIN = "run: hf auth login, or set HF_TOKEN"
 _QUERY = re.compile(r"\?\S*")
@@ -38,7 +38,7 @@ def translated(hub: Any, handle: Handle, credentials: str, revisions: Callable[[
         raise _refused(hub, handle, error, credentials, revisions) from error
     except errors.OfflineModeIsEnabled as error:
         raise OfflineError(
-            f"{handle.location} is not asked for: huggingface_hub is offline.",
+            f"{handle.asked} is not asked for: huggingface_hub is offline.",
             hint="Unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.",
             url=handle.location,
         ) from error
@@ -67,7 +67,7 @@ def _failed(handle: Handle, error: BaseException) -> TransferError:
     said = _QUERY.sub("?…", str(error).strip().partition("\n")[0])[:300]
     is_unreachable = any(base.__name__ in _NO_NETWORK for base in type(error).__mro__)
     return (OfflineError if is_unreachable else TransferError)(
-        f"{handle.location} cannot be fetched: {kind}{f', {said}' if said else ''}.".replace("..", "."),
+        f"{handle.asked} cannot be fetched: {kind}{f', {said}' if said else ''}.".replace("..", "."),
         hint="Check the network, HTTPS_PROXY and HF_ENDPOINT, and try again.",
         url=handle.location,
     )
@@ -76,14 +76,14 @@ def _failed(handle: Handle, error: BaseException) -> TransferError:
 def _refused(
     hub: Any, handle: Handle, error: Any, credentials: str, revisions: Callable[[], tuple[str, ...]]
 ) -> HubError:
-    errors, repository = hub.errors, handle.repository
+    errors, repository = hub.errors, parse(handle.text).repository
     assert repository is not None, "chosen by its kind"
     status = error.response.status_code
     url = f"https://huggingface.co/{repository.name}"
     facts: dict[str, Any] = {"handle": handle.text, "url": url, "status": status}
     if isinstance(error, errors.GatedRepoError):
         return AccessError(
-            f"{handle.location} may be read only by those who accepted its terms (status {status}).",
+            f"{handle.asked} may be read only by those who accepted its terms (status {status}).",
             hint=f"Open {url}, log in and accept them; then {_LOGIN}.",
             credentials=credentials,
             **facts,
@@ -101,7 +101,7 @@ def _refused(
         sent = f"with {credentials}" if credentials else "without a login"
         if status == 403 or (credentials and status == 401):
             return AccessError(
-                f"{handle.location} may not be read {sent} (status {status}).",
+                f"{handle.asked} may not be read {sent} (status {status}).",
                 hint=f"Open {url} to see whether this account may read it; then {_LOGIN}.",
                 credentials=credentials,
                 **facts,
@@ -119,7 +119,7 @@ def _refused(
             **facts,
         )
     return TransferError(
-        f"{handle.location} cannot be fetched: the Hugging Face Hub answers with status {status}.",
+        f"{handle.asked} cannot be fetched: the Hugging Face Hub answers with status {status}.",
         hint="Try again later." if status == 429 or status >= 500 else "Check the URL, and HF_ENDPOINT.",
         url=url,
         status=status,

@@ -149,19 +149,15 @@ class _Archive:
         """Gives the body."""
         from urllib3.exceptions import HTTPError
 
-        count_bytes, size_bytes = 0, content_length(self.headers)
+        count_bytes = 0
         try:
             for chunk in self._response.raw.stream(_CHUNK_BYTES, decode_content=False):
                 count_bytes += len(chunk)
                 yield chunk
-        except (HTTPError, OSError) as error:
-            raise self._lost(f"{type(error).__name__} after {count_bytes} bytes") from error
-        if size_bytes is not None and count_bytes != size_bytes:
-            raise self._lost(f"{count_bytes} of {size_bytes} bytes came")
-
-    def _lost(self, what: str) -> ContentLost:
-        url = self.url.partition("?")[0]
-        return ContentLost(f"the body of {url} broke: {what}.", hint="Try again.", url=url)
+        except (HTTPError, OSError) as error:  # one of them if the body is shorter than the headers say
+            url, kind = self.url.partition("?")[0], type(error).__name__
+            message = f"the body of {url} broke after {count_bytes} bytes ({kind})."
+            raise ContentLost(message, hint="Try again.", url=url) from error
 
 
 def _parts(handle: Handle) -> list[str]:

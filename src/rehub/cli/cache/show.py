@@ -57,9 +57,12 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 
 def _sent_as(entry: Entry) -> str:
-    """Returns what the record's digest is of: an archive, or the manifest by which the files came."""
+    """Returns what the record's digest is of: an archive, the manifest by which the files came, or the files."""
+    from rehub.archive.fingerprint import fingerprint
     from rehub.cache import layout
 
+    if entry.record is not None and entry.record.archive_sha256 == fingerprint(entry.record.files):
+        return "files"
     is_manifest = entry.folder.with_name(entry.folder.name + layout.MANIFEST_SUFFIX).exists()
     return "manifest" if is_manifest else "archive"
 
