@@ -52,6 +52,7 @@ BUILT_IN = {
     "SignatureError": ValueError,
     "ArgumentError": TypeError,
     "ComparisonError": ValueError,
+    "DataError": ValueError,
     "PublishError": ValueError,
     "DependencyError": ImportError,
     "UsageError": RuntimeError,

@@ -19,8 +19,8 @@ from rehub.resolvers.chain import resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
 
-HEAVY = ("tensorflow", "keras", "tf_keras", "numpy")
-MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "comparison", "demo")
+HEAVY = ("tensorflow", "keras", "tf_keras", "numpy", "pyarrow", "ray", "usearch")
+MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "batch", "comparison", "demo")
 
 PACKAGE = Path(rehub.__file__).parent
 
@@ -48,7 +48,7 @@ def _imported_by(module: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", _light_modules())
+@pytest.mark.parametrize("module", [*_light_modules(), "rehub.batch"])
 def test_import_loads_nothing_heavy(module: str) -> None:
     assert _imported_by(module).isdisjoint(HEAVY)
 

@@ -98,6 +98,7 @@ def test_modules_import_with_declared_dependencies_alone(python: Path, wheel: Pa
         "rehub/runtime/",
         "rehub/tf1/feature_columns",
         "rehub/keras/",
+        "rehub/batch/",
         "rehub/comparison/",
         "rehub/demo/",
         "rehub/server/",

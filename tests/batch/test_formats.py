@@ -109,7 +109,7 @@ def test_predict_brings_a_folder_of_images_to_the_size_and_range_of_the_model(mo
 
     found = {row["path"]: row["output"] for row in rows(tmp_path / "out")}
     assert found == {"grey/1.png": pytest.approx([0.2] * 3), "red/1.png": [1, 0, 0]}
-    assert [row["path"] for row in failures(tmp_path / "out")] == ["broken.jpg"]
+    assert [(row["file"], row["path"]) for row in failures(tmp_path / "out")] == [("broken.jpg", "broken.jpg")]
 
 
 def test_predict_decodes_images_inside_of_parquet(models: Path, tmp_path: Path) -> None:

@@ -93,6 +93,16 @@ def test_predict_keeps_rows_that_fail_with_their_errors_and_runs_the_others(mode
     assert "null" in found[1]["error"]
 
 
+def test_predict_keeps_columns_that_are_called_like_those_about_a_failure(models: Path, tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", {"text": ["BAD"], "error": [7], "file": [True]})
+
+    hub.batch.predict(path, models / "lengths", tmp_path / "out")
+
+    (found,) = failures(tmp_path / "out")
+    assert (found["file"], found["file_input"], found["error_input"]) == ("x.parquet", True, 7)
+    assert "a text is BAD" in found["error"]
+
+
 def test_predict_runs_a_model_that_takes_so_many_rows_only(models: Path, tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "x.parquet", {"values": [[float(n), 1.0] for n in range(10)]})
 

@@ -26,7 +26,7 @@ class Chunk:
     """Rows of a fragment.
 
     Attributes:
-        file: From which they are; the first of them, for images.
+        file: The name of the one in the data set that they are from; empty where each has its own.
         columns: A ``pyarrow.RecordBatch``.
         rows: The number of each in its file; None where that is unknown.
         unreadable: Rows that are missing in it.

@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 from rehub.batch.plan import Plan
 from rehub.batch.predictor import Predicted
+from rehub.batch.reading import IMAGE_COLUMN
 from rehub.batch.result import FAILURES
 
 _GROUP_BYTES = 16 << 20
 _GROUP_ROWS = 65_536
+_ABOUT_FAILURE = pa.schema([("file", pa.string()), ("row", pa.int64()), ("error", pa.string()), ("raw", pa.binary())])
 ROWS, FAILED = b"rehub.rows", b"rehub.failed"
 HANDLE, SHA256, OUTPUTS = b"rehub.handle", b"rehub.model_sha256", b"rehub.outputs"
 """In the metadata of a part: the model, and the output that each column is, as JSON."""
@@ -39,16 +41,15 @@ class Part:
 
     def __init__(self, plan: Plan, number: int, fields: Mapping[str, Any]) -> None:
         self._path = plan.part(number)
-        self._inputs = plan.inputs
         self._schema = pa.schema([*plan.schema, *fields.values()])
         keys = {field.name: key for key, field in fields.items()}
         self._facts = {HANDLE: plan.handle, SHA256: plan.model_sha256, OUTPUTS: json.dumps(keys)}
         self._gathered: list[Any] = []
         self._failures: list[Any] = []
-        self._failure_schema = pa.schema(
-            [("file", pa.string()), ("row", pa.int64()), ("error", pa.string()), ("raw", pa.binary())]
-            + [field for field in plan.schema if field.name not in ("file", "row", "error", "raw")]
-        )
+        # Where the data have columns of these names, theirs get another one.
+        self._names = [f"{name}_input" if name in _ABOUT_FAILURE.names else name for name in plan.schema.names]
+        renamed = [field.with_name(name) for field, name in zip(plan.schema, self._names, strict=True)]
+        self._failure_schema = pa.schema([*_ABOUT_FAILURE, *renamed])
         self.rows = self.failed = 0
         self._writer: Any = None
         self._temporary = _beside(self._path)
@@ -74,8 +75,9 @@ class Part:
         self._writer.add_key_value_metadata({ROWS: str(self.rows), FAILED: str(self.failed)})
         self._writer.close()
         self._writer = None
+        side = self._path.parent / FAILURES / self._path.name
+        side.unlink(missing_ok=True)
         if self._failures:
-            side = self._path.parent / FAILURES / self._path.name
             side.parent.mkdir(exist_ok=True)
             temporary = _beside(side)
             table = pa.Table.from_batches(self._failures, self._failure_schema)
@@ -104,16 +106,15 @@ class Part:
         chunk = predicted.chunk
         rows = [
             {
-                "file": self._inputs.name_of(chunk.file),
+                "file": chunk.file or chunk.columns.column(IMAGE_COLUMN)[place].as_py(),
                 "row": None if chunk.rows is None else chunk.rows[place],
                 "error": error,
-                **chunk.columns.slice(place, 1).to_pylist()[0],
+                **{name: column[place].as_py() for name, column in zip(self._names, chunk.columns, strict=True)},
             }
             for place, error in predicted.errors.items()
         ]
         rows += [
-            {"file": self._inputs.name_of(chunk.file), "row": each.row, "error": each.error, "raw": each.raw}
-            for each in chunk.unreadable
+            {"file": chunk.file, "row": each.row, "error": each.error, "raw": each.raw} for each in chunk.unreadable
         ]
         if rows:
             self.failed += len(rows)

@@ -59,13 +59,13 @@ def read(inputs: Inputs, fragment: Fragment, schema: Any) -> Iterator[Chunk]:
     Raises:
         DataError: If a file cannot be read.
     """
-    file = fragment.files[0]
+    file, name = fragment.files[0], inputs.name_of(fragment.files[0])
     if inputs.kind == "images":
         yield from _images(inputs, fragment)
     elif inputs.kind == "parquet":
         first = fragment.first_row
         for batch in parquet.read(file, first, fragment.rows or 0, CHUNK_ROWS):
-            yield Chunk(file, batch, tuple(range(first, first + batch.num_rows)))
+            yield Chunk(name, batch, tuple(range(first, first + batch.num_rows)))
             first += batch.num_rows
     else:
         try:
@@ -73,10 +73,10 @@ def read(inputs: Inputs, fragment: Fragment, schema: Any) -> Iterator[Chunk]:
                 stream.seek(fragment.start)
                 size_bytes = None if fragment.stop is None else fragment.stop - fragment.start
                 if inputs.kind == "csv":
-                    yield from _csv(file, stream, size_bytes, schema)
+                    yield from _csv(file, name, stream, size_bytes, schema)
                 else:
                     rows = _json_rows if inputs.kind == "jsonl" else _examples
-                    yield from _typed(file, rows(stream, size_bytes, schema), fragment.first_row, schema)
+                    yield from _typed(name, rows(stream, size_bytes, schema), fragment.first_row, schema)
         except (OSError, EOFError) as error:
             raise DataError(f"'{file}' cannot be read: {error}.", hint="Write it anew.", path=file) from error
 
@@ -90,7 +90,7 @@ def _images(inputs: Inputs, fragment: Fragment) -> Iterator[Chunk]:
     for start in range(0, len(fragment.files), CHUNK_ROWS):
         files = fragment.files[start : start + CHUNK_ROWS]
         names = pa.array([inputs.name_of(file) for file in files], pa.string())
-        yield Chunk(files[0], pa.RecordBatch.from_arrays([names], [IMAGE_COLUMN]), None)
+        yield Chunk("", pa.RecordBatch.from_arrays([names], [IMAGE_COLUMN]), None)
 
 
 # CSV
@@ -123,7 +123,7 @@ def _delimiter(file: str) -> str:
     return "\t" if file.lower().removesuffix(".gz").endswith(".tsv") else ","
 
 
-def _csv(file: str, stream: BinaryIO, size_bytes: int | None, schema: Any) -> Iterator[Chunk]:
+def _csv(file: str, name: str, stream: BinaryIO, size_bytes: int | None, schema: Any) -> Iterator[Chunk]:
     source: Any = stream if size_bytes is None else io.BytesIO(stream.read(size_bytes))
     bad: list[Unreadable] = []
 
@@ -148,13 +148,13 @@ def _csv(file: str, stream: BinaryIO, size_bytes: int | None, schema: Any) -> It
         for batch in batches:
             for start in range(0, batch.num_rows, CHUNK_ROWS):
                 columns, undecoded = _decoded(batch.slice(start, CHUNK_ROWS), schema)
-                yield Chunk(file, columns, None, (*bad, *undecoded))
+                yield Chunk(name, columns, None, (*bad, *undecoded))
                 bad.clear()
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
             raise DataError(f"'{file}' cannot be read as CSV: {error}", hint="Write it anew.", path=file) from error
     if bad:
-        yield Chunk(file, _no_rows(schema), None, tuple(bad))
+        yield Chunk(name, _no_rows(schema), None, tuple(bad))
 
 
 def _no_rows(schema: Any) -> Any:
@@ -218,7 +218,7 @@ def _examples(stream: BinaryIO, size_bytes: int | None, schema: Any) -> Iterator
         yield record, example if schema is None else tfrecord.as_row(example, schema)
 
 
-def _typed(file: str, read: Iterable[_Read | None], first_row: int, schema: Any) -> Iterator[Chunk]:
+def _typed(name: str, read: Iterable[_Read | None], first_row: int, schema: Any) -> Iterator[Chunk]:
     numbered = ((first_row + place, each) for place, each in enumerate(read) if each is not None)
     while chunk := list(itertools.islice(numbered, CHUNK_ROWS)):
         good = [(number, raw, row) for number, (raw, row) in chunk if not isinstance(row, str)]
@@ -226,7 +226,7 @@ def _typed(file: str, read: Iterable[_Read | None], first_row: int, schema: Any)
         columns, errors = typed_rows.to_columns([row for _, _, row in good], schema)
         bad |= {good[place][0]: Unreadable(*good[place][:2], error) for place, error in errors.items()}
         rows = tuple(number for number, _, _ in good if number not in bad)
-        yield Chunk(file, columns, rows, tuple(bad[number] for number in sorted(bad)))
+        yield Chunk(name, columns, rows, tuple(bad[number] for number in sorted(bad)))
 
 
 def _sampled_schema(inputs: Inputs) -> Callable[[str], Any]:
