@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import rehub as hub
 from rehub.server.embedded import EmbeddedHub
@@ -63,12 +64,11 @@ def run(name: str) -> dict[str, Any]:
 
 
 def embedded(sentences: list[str]) -> Any:
-    return hub.load(SENTENCES).signatures["default"](sentences)["default"].numpy()
+    return hub.load(SENTENCES).signatures["default"](tf.constant(sentences))["default"].numpy()
 
 
 def features(signature: str, count: int = 2) -> Any:
-    images = np.ones([count, 8, 8, 3], np.float32)
-    return hub.load(IMAGES).signatures[signature](images)["default"].numpy()
+    return hub.load(IMAGES).signatures[signature](tf.ones([count, 8, 8, 3]))["default"].numpy()
 
 
 @pytest.fixture(scope="module")
