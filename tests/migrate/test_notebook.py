@@ -21,6 +21,7 @@ NOTEBOOK = """{
     "!pip install -q tensorflow-hub==0.12.0 \\u0026\\u0026 ls\\n",
     "import tensorflow as tf\\n",
     "import tensorflow_hub as hub\\n",
+    "# \\u0041nd more\\n",
     "files = !ls"
    ]
   },

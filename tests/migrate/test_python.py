@@ -19,6 +19,10 @@ GRAPH = "import tensorflow.compat.v1 as tf\nimport rehub as hub\n"
         ("import tensorflow_hub as hub\nhub.load('m')\n", "import rehub as hub\nhub.load('m')\n"),
         ("import os, tensorflow_hub as h\nh.load('m')\n", "import os, rehub as h\nh.load('m')\n"),
         ("import tensorflow_hub\ntensorflow_hub.load('m')\n", "import rehub\nrehub.load('m')\n"),
+        (
+            "import tensorflow_hub\ndef f():\n    import tensorflow_hub\n    return tensorflow_hub.load\n",
+            "import rehub\ndef f():\n    import rehub\n    return rehub.load\n",
+        ),
         ("from tensorflow_hub import load\n", "from rehub import load\n"),
         ("from tensorflow_hub import (\n    load as f,  # one\n)\n", "from rehub import (\n    load as f,  # one\n)\n"),
         ("from tensorflow_hub.keras_layer import KerasLayer\n", "from rehub import KerasLayer\n"),
@@ -94,6 +98,7 @@ def test_migrate_rewrites(before: str, after: str, tmp_path: Path) -> None:
         (KERAS + "m.fit_generator(g, workers=5)\n", [(3, "M304", "by hand")]),
         (KERAS + "tf.keras.models.load_model('folder')\n", [(3, "M305", "by hand")]),
         (KERAS + "hub.KerasLayer\nm.save('folder')\n", [(4, "M305", "by hand")]),
+        (KERAS + "path = 'folder'\nhub.KerasLayer\nmodel.save(path)\n", [(5, "M305", "by hand")]),
         (KERAS + "model.save(x, save_format='tf')\n", [(3, "M305", "by hand")]),
         (KERAS + "tf.keras.experimental.load_from_saved_model(x)\n", [(3, "M305", "by hand")]),
         (
@@ -155,7 +160,6 @@ def test_migrate_says_what_works(text: str, expected: list[str], tmp_path: Path)
         "import hub\nhub.Module('m')\n",
         "def f(hub):\n    return hub.Module('m')\n",
         "# tensorflow_hub\n",
-        KERAS + "np.save('x', y)\ncheckpoint.save('x')\ntf.keras.layers.Dense(1)\n",
         "'''Like tensorflow_hub.'''\n",
         "from . import tensorflow_hub\n",
         "x = 'the tensorflow_hub package'\n",
@@ -166,6 +170,22 @@ def test_migrate_says_what_works(text: str, expected: list[str], tmp_path: Path)
 )
 def test_migrate_finds_nothing_in_what_is_not_of_the_hub(text: str, tmp_path: Path) -> None:
     assert code.examine(tmp_path, text).findings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path = 'a.h5'\nmodel.save(path)\n",
+        "model.save(x)\n",
+        "def f(path):\n    model.save(path)\n",
+        "path = 'a'\npath = 'b.h5'\nmodel.save(path)\n",
+        "import model\nmodel.save('folder')\n",
+        "np.save('x', y)\n",
+        "checkpoint.save('x')\n",
+    ],
+)
+def test_migrate_takes_no_other_file_for_a_saved_model(text: str, tmp_path: Path) -> None:
+    assert code.found(code.examine(tmp_path, KERAS + "hub.KerasLayer\n" + text)) == []
 
 
 def test_migrate_tells_what_to_do_about_hooks(tmp_path: Path) -> None:
@@ -197,6 +217,14 @@ def test_migrate_puts_the_graph_mode_behind_all_imports(tmp_path: Path) -> None:
         "",
         'tf.Session().run(hub.Module("m")(model))',
     ]
+
+
+def test_migrate_puts_the_graph_mode_behind_imports_that_may_fail(tmp_path: Path) -> None:
+    text = (
+        "import tensorflow as tf\ntry:\n    import a\nexcept ImportError:\n    a = None\nimport rehub\ntf.Session()\n"
+    )
+
+    assert code.after(tmp_path, text).endswith("import rehub\n\ntf.disable_v2_behavior()\ntf.Session()\n")
 
 
 def test_migrate_enters_the_graph_mode_once(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _files(program: Program, call: cst.Call, name: str) -> Iterator[Finding]:
         yield Finding("M305", line, f"{name} is gone from Keras 3", fix)
     elif name in ("models.load_model", "saving.load_model"):
         path, objects = argument(call, "filepath", 0), argument(call, "custom_objects")
-        if path is not None and _is_folder(string(path.value)):
+        if path is not None and _is_folder(program.literal(path.value)):
             fix = "use hub.load or hub.KerasLayer, or keras.layers.TFSMLayer"
             yield Finding("M305", line, "Keras 3 does not load a SavedModel by load_model", fix)
         elif (
@@ -126,7 +126,7 @@ def _saving(program: Program, call: cst.Call, name: str) -> Iterator[Finding]:
     path, form = argument(call, "filepath", int(is_function)), argument(call, "save_format")
     is_saved_model = form is not None and string(form.value) == "tf"
     is_of_hub = any(name == "KerasLayer" for _, name in program.hub_uses)
-    if is_saved_model or (path is not None and is_of_hub and _is_folder(string(path.value))):
+    if is_saved_model or (path is not None and is_of_hub and _is_folder(program.literal(path.value))):
         fix = "save to a name that ends in .keras, or use hub.export to write a SavedModel"
         yield Finding("M305", program.line(call), "Keras 3 does not write a SavedModel by save", fix)
 

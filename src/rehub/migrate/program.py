@@ -90,6 +90,16 @@ class Program:
         """Returns where the names of a node are looked up."""
         return self._scopes.get(node)
 
+    def literal(self, node: cst.BaseExpression) -> str | None:
+        """Returns the text that an expression is, or that a name stands for which is assigned once; None for others."""
+        scope = self.scope(node)
+        if not isinstance(node, cst.Name) or scope is None:
+            return string(node)
+        assignments = list(scope[node.value]) if node.value in scope else []
+        target = getattr(assignments[0], "node", None) if len(assignments) == 1 else None
+        above = self.parent(self.parent(target) or target) if target is not None else None
+        return string(above.value) if isinstance(above, cst.Assign) else None
+
     def line(self, node: cst.CSTNode) -> int:
         """Returns the line of a node, from 1."""
         return bisect.bisect_right(self._line_ends, self.span(node)[0]) + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import dataclasses
 import io
@@ -38,8 +37,6 @@ def decode(path: Path, content: bytes) -> TextFile:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError as error:
         raise ValueError(str(error)) from error
-    if content.startswith(codecs.BOM_UTF8):
-        encoding = "utf-8-sig"
     return TextFile(path, content.decode(encoding), encoding)
 
 
