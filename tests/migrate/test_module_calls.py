@@ -92,6 +92,7 @@ def test_migrate_rewrites_module(before: str, after: str, tmp_path: Path) -> Non
         ("m = hub.Module(h)\nm.export(p, s)\n", "line 5 uses its .export (instead: hub.export"),
         ("m = hub.Module(h)\nm = hub.Module(k)\nm(x)\n", "m is assigned more than once"),
         ("m = hub.Module(h)\n", "it is not called here"),
+        ("class A:\n    m = hub.Module(h)\n    y = m(x)\n", "m belongs to a class"),
         ("f(hub.Module(h))\n", "it is not assigned to a name"),
         ("hub.Module(h)()\n", "line 4 calls it with other arguments"),
         ("hub.Module(h)(x, signature=s)\n", "line 4 computes the name of the signature"),

@@ -23,6 +23,11 @@ GRAPH = "import tensorflow.compat.v1 as tf\nimport rehub as hub\n"
             "import tensorflow_hub\ndef f():\n    import tensorflow_hub\n    return tensorflow_hub.load\n",
             "import rehub\ndef f():\n    import rehub\n    return rehub.load\n",
         ),
+        (
+            "try:\n    import tensorflow_hub\nexcept ImportError:\n    tensorflow_hub = None\ntensorflow_hub.load\n",
+            "try:\n    import rehub as tensorflow_hub\nexcept ImportError:\n    tensorflow_hub = None\n"
+            "tensorflow_hub.load\n",
+        ),
         ("from tensorflow_hub import load\n", "from rehub import load\n"),
         ("from tensorflow_hub import (\n    load as f,  # one\n)\n", "from rehub import (\n    load as f,  # one\n)\n"),
         ("from tensorflow_hub.keras_layer import KerasLayer\n", "from rehub import KerasLayer\n"),
@@ -85,6 +90,7 @@ def test_migrate_rewrites(before: str, after: str, tmp_path: Path) -> None:
         (GRAPH + "hub.LatestModuleExporter('m', f)\n", [(3, "M205", "by hand")]),
         (KERAS + "tf.keras\nhub.image_embedding_column('k', 'm')\n", [(4, "M206", "by hand")]),
         ("import tensorflow\n" + HUB + "tensorflow.Session()\n", [(3, "M210", "by hand")]),
+        ("import tensorflow as tf; x = tf.Session()\n" + HUB, [(1, "M210", "by hand")]),
         (KERAS + "tf.contrib.layers.flatten(1)\n", [(3, "M211", "by hand")]),
         (HUB + "from tensorflow.contrib import slim\nhub.load\n", [(2, "M211", "by hand")]),
         (GRAPH + "tf.layers.dense(1)\n", [(3, "M212", "by hand")]),

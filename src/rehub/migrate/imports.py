@@ -82,13 +82,14 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
         return Finding("M104", line, f"import {name} is of an inner module", ALIAS)
     else:
         code, fix = "M101", "import rehub"
-    edits = [program.replacing(alias.name, _NEW)]
-    if alias.asname is None:
-        edits += [
-            program.replacing(first, _NEW) for node, _ in program.hub_uses if (first := _spelled(node)) is not None
-        ]
-    else:
+    if alias.asname is not None:
+        edits = [program.replacing(alias.name, _NEW)]
         fix += f" as {dotted(alias.asname.name)}"
+    elif _is_bound_otherwise(program):
+        edits = [program.replacing(alias.name, f"{_NEW} as {_OLD}")]
+        fix += f" as {_OLD}"
+    else:
+        edits = [program.replacing(name, _NEW) for name in (alias.name, *_spelled(program))]
     return Finding(code, line, f"import {name}", fix, tuple(edits))
 
 
@@ -99,12 +100,23 @@ def _is_used_publicly(program: Program, module: str) -> bool:
     return bool(used) and PUBLIC.issuperset(used)
 
 
-def _spelled(node: Dotted) -> cst.Name | None:
-    """Returns the name that a dotted one begins with, if that is the module's own."""
-    first: cst.BaseExpression = node
-    while isinstance(first, cst.Attribute):
-        first = first.value
-    return first if isinstance(first, cst.Name) and first.value == _OLD else None
+def _is_bound_otherwise(program: Program) -> bool:
+    """Whether the name is given to something else, too, as where the module may be missing."""
+    uses = set(_spelled(program))
+    others = [node for node in program.all(cst.Name) if node.value == _OLD and node not in uses]
+    return any(not isinstance(program.parent(node), cst.Attribute | cst.Arg) for node in others)
+
+
+def _spelled(program: Program) -> list[cst.Name]:
+    """Returns the places where the module is called by its own name."""
+    found = []
+    for node, _ in program.hub_uses:
+        first: cst.BaseExpression = node
+        while isinstance(first, cst.Attribute):
+            first = first.value
+        if isinstance(first, cst.Name) and first.value == _OLD:
+            found.append(first)
+    return found
 
 
 def _import_from(program: Program, clause: cst.ImportFrom) -> Finding:

@@ -20,9 +20,9 @@ _DEFAULT = "default"
 _METHODS = {
     "export": "hub.export, or tf.saved_model.save on what hub.load returns",
     "get_attached_message": "hub.load_module_spec(handle).get_attached_message",
-    "get_input_info_dict": "hub.inspect(handle).signatures",
-    "get_output_info_dict": "hub.inspect(handle).signatures",
-    "get_signature_names": "hub.inspect(handle).signatures",
+    "get_input_info_dict": "the signatures in hub.inspect(handle).meta_graphs",
+    "get_output_info_dict": "the signatures in hub.inspect(handle).meta_graphs",
+    "get_signature_names": "hub.load(handle).signatures",
     "variable_map": "the variables of hub.load(handle)",
     "variables": "the variables of hub.load(handle)",
 }
@@ -92,6 +92,8 @@ def _applications(program: Program, call: cst.Call) -> list[_Application]:
 def _uses_of_variable(program: Program, target: cst.Name) -> list[cst.CSTNode]:
     scope = program.scope(target)
     assert scope is not None
+    if isinstance(scope, metadata.ClassScope):
+        raise _LeftToPeopleError(f"{target.value} belongs to a class")
     assignments = list(scope[target.value])
     if len(assignments) > 1:
         raise _LeftToPeopleError(f"{target.value} is assigned more than once")

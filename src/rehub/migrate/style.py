@@ -182,7 +182,8 @@ def _tensorflow_alias(program: Program) -> cst.ImportAlias | None:
     if len(found) != 1 or from_imports or found[0].asname is None:
         return None
     line = program.parent(program.parent(found[0]) or found[0])
-    return found[0] if line in program.module.body else None
+    assert line is not None
+    return found[0] if line in program.module.body and _imports(line) else None
 
 
 def _end_of_imports(program: Program, alias: cst.ImportAlias) -> int:
