@@ -150,6 +150,7 @@ def unreadable(tmp_path: Path) -> Path:
     (tmp_path / "b.py").write_bytes(b"x = '\xff'\nimport tensorflow_hub\n")
     (tmp_path / "c.py").write_text("import tensorflow_hub\ndef f(\n")
     (tmp_path / "d.py").write_text("tensorflow_hub = " + "(" * 9999 + ")" * 9999 + "\n")
+    (tmp_path / "d2.py").write_text("tensorflow_hub = " + "1 + " * 900 + "1\n")
     (tmp_path / "e.py").write_bytes(b"import tensorflow_hub\0\n")
     (tmp_path / "f.py").write_text(OLD)
     return tmp_path
@@ -158,7 +159,7 @@ def unreadable(tmp_path: Path) -> Path:
 def test_examine_goes_on_after_files_that_cannot_be_read(unreadable: Path) -> None:
     found = [[it.code for it in report.findings] for report in migration.examine([unreadable])]
 
-    assert found == [["M902"], ["M902"], ["M901"], ["M901"], ["M901"], ["M101"]]
+    assert found == [["M902"], ["M902"], ["M901"], ["M901"], ["M901"], ["M901"], ["M101"]]
 
 
 def test_examine_says_nothing_of_unreadable_files_without_the_hub(tmp_path: Path) -> None:

@@ -28,9 +28,15 @@ def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Fin
     if wrong is not None:
         return [wrong]
     try:
-        program = Program(text)
+        found = _found(Program(text), to_tf2=to_tf2, is_setup=is_setup)
     except cst.ParserSyntaxError as error:
         return [Finding("M901", error.raw_line, "it is Python that libcst does not know", _LOOK)]
+    except RecursionError:
+        return [Finding("M901", 1, "it is nested too deeply", _LOOK)]
+    return sorted(dict.fromkeys(found), key=lambda finding: (finding.line, finding.code))
+
+
+def _found(program: Program, *, to_tf2: bool, is_setup: bool) -> list[Finding]:
     found = [*addresses.find(program), *imports.find(program)]
     if is_setup:
         found += _dependencies(program)
@@ -39,7 +45,7 @@ def find(text: str, *, to_tf2: bool = False, is_setup: bool = False) -> list[Fin
         found += module_calls.find(program, written_for, to_tf2=to_tf2)
         found += style.find(program, written_for, to_tf2=to_tf2)
         found += keras_traps.find(program)
-    return sorted(dict.fromkeys(found), key=lambda finding: (finding.line, finding.code))
+    return found
 
 
 def _dependencies(program: Program) -> Iterator[Finding]:
