@@ -32,6 +32,7 @@ NEEDS_TENSORFLOW = (
     "publish",
     "runtime",
     "tf1",
+    "train",
 )
 # What the rows of Keras on JAX and PyTorch run.
 FOR_BACKENDS = (("conformance",), ("keras", "backends"))

@@ -20,7 +20,7 @@ from rehub.transport.memory import MemoryResponse, MemoryTransport
 from tests import sample
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "numpy", "pyarrow", "ray", "usearch")
-MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "batch", "comparison", "demo")
+MAY_BE_HEAVY = ("runtime", "tf1", "publish", "keras", "batch", "comparison", "train", "demo")
 
 PACKAGE = Path(rehub.__file__).parent
 

@@ -21,6 +21,7 @@
     ├── ConversionError
     ├── ComparisonError (ValueError)                examples that no models can be compared on, or no model that runs
     ├── DataError (ValueError)                      data that a model cannot be run on, or an index not be made of
+    ├── TrainingError (ValueError)                  examples that no model can be trained on
     ├── PublishError (ValueError)                   a model or module cannot be made, written or published
     │   ├── ConflictError                           a version exists already, with other files
     │   ├── IncompleteError                         blocks of an upload are missing
@@ -214,6 +215,17 @@ class DataError(HubError, ValueError):
     """
 
     path: str = ""
+
+
+class TrainingError(HubError, ValueError):
+    """No model can be trained: by what it is to be trained on.
+
+    ``path`` is the file or folder of the examples; ``broken`` names those that cannot be used: image files, or lines of
+    a table.
+    """
+
+    path: str = ""
+    broken: tuple[str, ...] = ()
 
 
 class PublishError(HubError, ValueError):

@@ -29,6 +29,7 @@ _COMMANDS = (
     "cache",
     "lock",
     "compare",
+    "train",
     "run",
     "index",
     "convert",

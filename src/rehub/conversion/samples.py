@@ -195,7 +195,7 @@ def _fitting(name: str, value: Any, spec: Any) -> Any:
     return value
 
 
-def fill(specs: Any, *, batch: int = _BATCH, seed: int = 0, texts: Sequence[str] = ()) -> Iterator[Any]:
+def fill(specs: Any, *, batch: int = _BATCH, seed: int = 0, texts: Sequence[str | bytes] = ()) -> Iterator[Any]:
     """Makes arguments for a function; yields several, since not every model takes every size.
 
     Args:
@@ -219,7 +219,7 @@ def fill(specs: Any, *, batch: int = _BATCH, seed: int = 0, texts: Sequence[str]
         yield tf.nest.pack_sequence_as(specs, found)
 
 
-def _value(spec: Any, sizes: tuple[int, int], seed: int, texts: Sequence[str]) -> Any:
+def _value(spec: Any, sizes: tuple[int, int], seed: int, texts: Sequence[str | bytes]) -> Any:
     """A tensor that fits a spec, with sizes for its first and other axes; None for kinds with rules of their own."""
     import numpy as np
 

@@ -68,7 +68,7 @@ def observe(folder: Path, tags: Sequence[str], parts: Sequence[str], *, lifts: b
 
 def _tried(way: Way, texts: Sequence[str]) -> Call:
     error = ""
-    for inputs in fill(way.specs, texts=texts):
+    for inputs in fill(way.specs, texts=_strings(way, texts)):
         try:
             return Call(way.what, is_finite=is_finite(way.run(inputs)))
         except Exception as failure:  # noqa: BLE001 - whatever the ops of a model raise
@@ -78,7 +78,7 @@ def _tried(way: Way, texts: Sequence[str]) -> Call:
 
 def _tried_batch(way: Way, batch: int, texts: Sequence[str]) -> Call:
     error = ""
-    for inputs in fill(way.specs, batch=batch, texts=texts):
+    for inputs in fill(way.specs, batch=batch, texts=_strings(way, texts)):
         try:
             outputs = way.run(inputs)
         except Exception as failure:  # noqa: BLE001 - as above
@@ -89,6 +89,12 @@ def _tried_batch(way: Way, batch: int, texts: Sequence[str]) -> Call:
         rows = shape[0] if shape is not None and shape.rank else batch
         return Call(way.what, "" if rows in (batch, None) else f"its output has {rows} rows", batch=batch)
     return Call(way.what, error, batch=batch)
+
+
+def _strings(way: Way, texts: Sequence[str]) -> Sequence[str | bytes]:
+    """What to pass for strings: words, or a small image."""
+    tf = import_tensorflow()
+    return [tf.io.encode_png(tf.zeros([8, 8, 3], tf.uint8)).numpy()] if way.decodes_images else texts
 
 
 def _is_batched(tf: Any, specs: Any) -> bool:

@@ -11,6 +11,7 @@ from rehub.runtime import reusable
 from rehub.runtime.tf_version import import_tensorflow
 
 _PARSES = ("ParseExample", "ParseSingleExample")
+_DECODES = ("DecodeImage", "DecodeJpeg", "DecodePng")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Way:
         run: Calls it with such a nest that has tensors instead.
         is_training: Whether it is the mode for training.
         is_main: Whether it is a call of the object itself, or a signature of TensorFlow 1.
+        decodes_images: Whether what it takes as strings are files of images.
     """
 
     what: str
@@ -30,6 +32,7 @@ class Way:
     run: Callable[[Any], Any]
     is_training: bool = False
     is_main: bool = False
+    decodes_images: bool = False
 
 
 def ways(obj: Any, parts: Sequence[str]) -> Iterator[Way]:
@@ -46,7 +49,8 @@ def ways(obj: Any, parts: Sequence[str]) -> Iterator[Way]:
         for training in (False, True):
             what = f"the signature {name!r}{' in training' * training}"
             specs = dict(calls.structured_input_signature[1])
-            yield Way(what, specs, _mode(calls, training), training, is_main=True)
+            decodes = _has_op(calls.concrete_functions[0], _DECODES)
+            yield Way(what, specs, _mode(calls, training), training, is_main=True, decodes_images=decodes)
     if lifted:
         return
     for path in ("", *parts):
@@ -57,14 +61,20 @@ def ways(obj: Any, parts: Sequence[str]) -> Iterator[Way]:
         if _takes_examples(function):
             continue
         specs = dict(function.structured_input_signature[1])
-        yield Way(f"the signature {name!r}", specs, _by_name(function))
+        decodes = _has_op(function, _DECODES)
+        yield Way(f"the signature {name!r}", specs, _by_name(function), decodes_images=decodes)
 
 
 def _takes_examples(function: Any) -> bool:
     """Whether it takes serialized ``tf.train.Example`` messages, which have to have features that nobody can guess."""
+    return _has_op(function, _PARSES)
+
+
+def _has_op(function: Any, prefixes: tuple[str, ...]) -> bool:
+    """Whether there is an op in a function, or in those that it calls, of a type that begins so."""
     definition = function.graph.as_graph_def()
     nodes = [*definition.node, *(node for body in definition.library.function for node in body.node_def)]
-    return any(node.op.startswith(_PARSES) for node in nodes)
+    return any(node.op.startswith(prefixes) for node in nodes)
 
 
 def _mode(calls: Any, training: bool) -> Callable[[Any], Any]:
@@ -82,7 +92,12 @@ def _of_trace(name: str, part: Any, function: Any, *, is_main: bool) -> Way:
     listed = ", ".join(f"{key}={reusable.describe_spec(value)}" for key, value in arguments.items() if key)
     is_training = arguments.get("training") is True
     return Way(
-        f"{name}({listed})", (positional, named), lambda given: part(*given[0], **given[1]), is_training, is_main
+        f"{name}({listed})",
+        (positional, named),
+        lambda given: part(*given[0], **given[1]),
+        is_training,
+        is_main,
+        _has_op(function, _DECODES),
     )
 
 
