@@ -144,13 +144,14 @@ def _input_spec(layer: Any, handle: str, kind: Kind) -> Any:
     tf = import_tensorflow()
     specs = [spec for spec in layer.input_specs() if isinstance(spec, tf.TensorSpec)]
     wanted, rank = ("string [batch]", 1) if kind == "text" else ("float32 [batch, height, width, 3]", 4)
+    article = "a" if kind == "text" else "an"
     for spec in specs:
         fits = spec.dtype == tf.string if kind == "text" else spec.dtype.is_floating
         if fits and spec.shape.rank in (rank, None) and (kind == "text" or _has_channels(spec)):
             return spec
     found = ", ".join(f"{spec.dtype.name} {spec.shape}" for spec in specs) or "several tensors, or none"
     raise SignatureError(
-        f"'{handle}' takes {found}, and a {kind} classifier needs a model that takes {wanted}.",
+        f"'{handle}' takes {found}, and {article} {kind} classifier needs a model that takes {wanted}.",
         hint="See 'rehub inspect' for what it takes, and choose another signature, or another model.",
         handle=handle,
     )
