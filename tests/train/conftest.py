@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from rehub.train import Result, image_classifier, text_classifier
+from rehub.cli.main import main
+from rehub.train import Result, image_classifier
 
 COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
 TOPICS = ("music", "sport")
@@ -125,14 +128,30 @@ def told() -> list[str]:
 def colour_classifier(photos: Path, models: Path, told: list[str], tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A fine-tuned image classifier."""
     output = tmp_path_factory.mktemp("results") / "colours"
-    return image_classifier(photos, models / "colours", output, batch_size=8, epochs=3, tflite=True, tell=told.append)
+    return image_classifier(
+        photos, models / "colours", output, batch_size=8, epochs=3, augment=True, tflite=True, tell=told.append
+    )
 
 
 @pytest.fixture(scope="session")
-def topic_classifier(reviews: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """A fine-tuned text classifier."""
-    output = tmp_path_factory.mktemp("results") / "topics"
-    return text_classifier(reviews, models / "words", output, batch_size=8, epochs=2, tell=quiet)
+def command_output(reviews: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """What ``rehub train text-classifier`` made, and what it printed."""
+    output, out, err = tmp_path_factory.mktemp("results") / "topics", io.StringIO(), io.StringIO()
+    options = ("--handle", models / "words", "-o", output, "--batch-size", 24, "--epochs", 2)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        # They hold for the whole process, in which other tests run.
+        patch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+        patch.setattr(tf.random, "set_seed", lambda seed: None)
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "text-classifier", str(reviews), *map(str, options)])
+    assert ended.value.code == 0, err.getvalue()
+    return output, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="session")
+def topics(command_output: tuple[Path, str, str]) -> Path:
+    """The folder of a fine-tuned text classifier."""
+    return command_output[0]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from rehub.publish.check_report import CheckReport
 from rehub.publish.probe_child import observe
 from rehub.publish.probe_facts import collect
 from rehub.train import Result, image_classifier
-from tests.train.conftest import COLOURS, SIZE, save_images
+from tests.train.conftest import COLOURS, SIZE, quiet, save_images
 
 TF1 = Path(__file__).parents[1] / "data" / "tf1_hub"
 
@@ -127,36 +127,37 @@ def test_file_for_litert_computes_the_same(colour_classifier: Result) -> None:
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-4)
 
 
-def test_fine_tuning_changes_the_model_and_a_frozen_one_stays_as_it_was(
-    models: Path, colour_classifier: Result, train_colours: Callable[..., Result]
-) -> None:
+def test_fine_tuning_changes_the_model(models: Path, colour_classifier: Result) -> None:
     published = tf.saved_model.load(str(models / "colours")).model.kernel.numpy()
-    frozen = train_colours(fine_tune=False, epochs=20, skip_broken=True)
+    variables = hub.load(str(colour_classifier.model)).variables
 
-    def kernel(model: Path) -> Any:
-        variables = hub.load(str(model)).variables
-        return next(each.numpy() for each in variables if tuple(each.shape) == published.shape)
+    (tuned,) = (each.numpy() for each in variables if tuple(each.shape) == published.shape)
 
-    np.testing.assert_array_equal(kernel(frozen.model), published)
-    assert np.abs(kernel(colour_classifier.model) - published).max() > 1e-5
-    assert {each["stage"] for each in frozen.metrics["epochs"]} == {"head"}
-    assert frozen.accuracy == 1
+    assert np.abs(tuned - published).max() > 1e-5
 
 
-def test_training_takes_a_tf1_hub_module_validation_images_and_varied_images(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_training_takes_a_tf1_hub_module_of_images(tmp_path: Path) -> None:
     photos = save_images(tmp_path / "photos", {"red": 6, "blue": 6})
-    others = save_images(tmp_path / "others", {"blue": 3}, seed=1)
-    lines: list[str] = []
 
-    found = image_classifier(
-        photos, TF1 / "image", tmp_path / "out", validation=others, epochs=1, augment=True, tell=lines.append
-    )
+    found = image_classifier(photos, TF1 / "image", tmp_path / "out", epochs=1, tell=quiet)
 
-    assert found.metrics["validation_examples"] == 3
-    assert found.classes == ("blue", "red")
     served = tf.saved_model.load(str(found.model)).signatures["serving_default"]
     assert served.structured_input_signature[1]["images"].shape[3] == 3
-    assert "12 examples to train with and 3 for the validation" in "\n".join(lines)
+
+
+def test_validation_images_may_be_others(tmp_path: Path, train_colours: Callable[..., Result]) -> None:
+    photos = save_images(tmp_path / "photos", {"red": 6, "blue": 6})
+    others = save_images(tmp_path / "others", {"red": 3}, seed=1)
+    lines: list[str] = []
+
+    def stop(line: str) -> None:
+        lines.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_colours(data=photos, validation=others, tell=stop)
+    assert lines[0].startswith("12 examples to train with and 3 for the validation, of 2 classes: blue (6), red (6)")
 
 
 def test_uneven_and_rare_classes_are_told_of(models: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +25,13 @@ class Clock:
     """A clock that runs fast from some line on, and ends the training when it was looked at so often."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, line: str, looks: int, end: type[BaseException]) -> None:
+        self.lines: list[str] = []
         self._line, self._looks, self._end = line, looks, end
         self._runs, self._now = False, time.monotonic()
         monkeypatch.setattr(time, "monotonic", self._look)
 
     def tell(self, line: str) -> None:
+        self.lines.append(line)
         self._runs = self._runs or line.startswith(self._line)
 
     def _look(self) -> float:
@@ -47,53 +50,41 @@ def variables(model: Path) -> list[Any]:
 
 @pytest.fixture
 def train(reviews: Path, models: Path, tmp_path: Path) -> Callable[..., Result]:
-    """The training of `topic_classifier`, once more."""
+    """The training of `topics`, once more."""
 
     def run(**chosen: Any) -> Result:
-        arguments = {"batch_size": 8, "epochs": 2, "tell": quiet, "output": tmp_path / "out", **chosen}
+        arguments = {"batch_size": 24, "epochs": 2, "tell": quiet, "output": tmp_path / "out", **chosen}
         return text_classifier(reviews, models / "words", **arguments)
 
     return run
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt, Killed])
-def test_training_comes_to_the_same_result_after_interrupts(
-    end: type[BaseException],
-    train: Callable[..., Result],
-    topic_classifier: Result,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_training_comes_to_the_same_result_after_interrupts_and_kills(
+    train: Callable[..., Result], topics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines: list[str] = []
-    for line, looks in (("Running", 5), ("Training the head", 9), ("Training the head", 20), ("Fine-tuning", 4)):
+    for line, looks, end in (
+        ("Running", 3, Killed),
+        ("Training the head", 20, KeyboardInterrupt),
+        ("Fine-tuning", 4, Killed),
+    ):
         with monkeypatch.context() as patch:
             clock = Clock(patch, line, looks, end)
             with pytest.raises(end):
                 train(tell=clock.tell)
         assert not (tmp_path / "out").exists()
+        if end is KeyboardInterrupt:
+            kept = tmp_path / "out.unfinished"
+            assert clock.lines[-1].startswith(f"Stopped; what is done is kept in '{kept}'. The same command goes on")
 
+    lines: list[str] = []
     found = train(tell=lines.append)
 
     assert lines[0] == f"Going on with the training in '{tmp_path / 'out.unfinished'}'."
     assert not any(line.startswith(("Training the head", "Running")) for line in lines)
-    assert found.metrics["epochs"] == topic_classifier.metrics["epochs"]
-    for value, expected in zip(variables(found.model), variables(topic_classifier.model), strict=True):
+    assert found.metrics["epochs"] == json.loads((topics / "metrics.json").read_text())["epochs"]
+    for value, expected in zip(variables(found.model), variables(topics / "model"), strict=True):
         np.testing.assert_array_equal(value, expected)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_interrupt_tells_how_to_go_on(train: Callable[..., Result], tmp_path: Path) -> None:
-    lines: list[str] = []
-
-    def stop(line: str) -> None:
-        lines.append(line)
-        if line.startswith("fine-tuning, epoch 1"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(tell=stop)
-
-    assert lines[-1].startswith(f"Stopped; what is done is kept in '{tmp_path / 'out.unfinished'}'. The same command")
 
 
 def test_training_refuses_to_go_on_with_other_arguments(

@@ -28,40 +28,57 @@ def train(models: Path, tmp_path: Path) -> Callable[..., Result]:
     return run
 
 
-def test_classifier_tells_texts_apart_without_rehub(topic_classifier: Result) -> None:
-    served = tf.saved_model.load(str(topic_classifier.model)).signatures["serving_default"]
+def test_classifier_tells_texts_apart_without_rehub(topics: Path) -> None:
+    served = tf.saved_model.load(str(topics / "model")).signatures["serving_default"]
 
     outputs = served(texts=tf.constant(["sport1 word1", "music3 word2"]))
 
     assert outputs["label"].numpy().tolist() == [b"sport", b"music"]
     assert outputs["probabilities"].shape == (2, len(TOPICS))
-    assert (topic_classifier.folder / "labels.txt").read_text() == "music\nsport\n"
+    assert (topics / "labels.txt").read_text() == "music\nsport\n"
 
 
-def test_classifier_passes_the_check_for_publishers(topic_classifier: Result) -> None:
-    report = checked(topic_classifier.model)
+@pytest.mark.slow
+def test_classifier_passes_the_check_for_publishers(topics: Path) -> None:
+    report = checked(topics / "model")
 
     assert report.errors == 0
     assert {finding.code for finding in report.findings} == {"W605"}
 
 
-def test_classifier_is_a_layer_that_takes_texts(topic_classifier: Result) -> None:
-    layer = hub.KerasLayer(str(topic_classifier.model), trainable=True)
+def test_classifier_is_a_layer_that_takes_texts(topics: Path) -> None:
+    layer = hub.KerasLayer(str(topics / "model"), trainable=True)
 
     assert layer(tf.constant(["sport1", "music1", "other"])).shape == (3, 2)
     assert len(layer.trainable_variables) == 3
 
 
-def test_training_takes_a_tf1_hub_module_other_columns_and_tabs(tmp_path: Path) -> None:
-    table = save_texts(tmp_path / "mails.tsv", texts(12), ("subject", "folder"))
+def test_training_takes_a_tf1_hub_module_other_columns_tabs_and_other_texts_for_the_validation(tmp_path: Path) -> None:
+    names = ("subject", "folder")
+    table = save_texts(tmp_path / "mails.tsv", texts(12), names)
+    others = save_texts(tmp_path / "others.csv", texts(6, seed=1), names)
 
     found = text_classifier(
-        table, TF1 / "text_vocab", tmp_path / "out", text_column="subject", label_column="folder", epochs=1, tell=quiet
+        table,
+        TF1 / "text_vocab",
+        tmp_path / "out",
+        validation=others,
+        text_column="subject",
+        label_column="folder",
+        fine_tune=False,
+        epochs=2,
+        tell=quiet,
     )
 
     assert found.classes == TOPICS
-    assert (found.model / "assets").is_dir()
-    assert {each["stage"] for each in found.metrics["epochs"]} >= {"head"}
+    assert (found.metrics["training_examples"], found.metrics["validation_examples"]) == (12, 6)
+    assert [(each["stage"], each["number"]) for each in found.metrics["epochs"]] == [
+        ("head", 0),
+        ("head", 1),
+        ("head", 2),
+    ]
+    served = tf.saved_model.load(str(found.model)).signatures["serving_default"]
+    assert served(texts=tf.constant(["music1 word1"]))["probabilities"].shape == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def _known(kind: str, metrics: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Made from {_origin(metrics['arguments']['handle'])} with a new last layer"
         + ("; both were then fine-tuned together" if tuned else "; the rest is as it was published")
-        + f". Kept is what there was after epoch {best['number']} of the stage '{best['stage']}': it has the least loss "
-        "on the validation examples."
+        + f". Kept is what there was after epoch {best['number']} of the stage '{best['stage']}': it has the least "
+        "loss on the validation examples."
     )
     yield from ("", "## Limits", "")
     yield (
