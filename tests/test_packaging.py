@@ -100,6 +100,7 @@ def test_modules_import_with_declared_dependencies_alone(python: Path, wheel: Pa
         "rehub/keras/",
         "rehub/batch/",
         "rehub/comparison/",
+        "rehub/train/",
         "rehub/demo/",
         "rehub/server/",
         "rehub/__main__",

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from rehub import configuration
 from rehub.resolvers import progress
 
+_DELAY_S = 0.5
+"""What is done sooner needs no bar."""
+
 
 @contextlib.contextmanager
 def bar(name: str, unit: str, total: int, done: int = 0) -> Iterator[Callable[[int], object]]:
@@ -25,5 +28,5 @@ def bar(name: str, unit: str, total: int, done: int = 0) -> Iterator[Callable[[i
     if not progress.is_wanted(configuration.current()):
         yield lambda count: None
         return
-    with progress.new_bar(total=total, initial=done, desc=name, unit=f" {unit}s", leave=False) as shown:
+    with progress.new_bar(total=total, initial=done, desc=name, unit=f" {unit}s", leave=False, delay=_DELAY_S) as shown:
         yield shown.update

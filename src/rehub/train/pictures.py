@@ -14,14 +14,17 @@ from rehub.errors import DependencyError
 if TYPE_CHECKING:
     from rehub.train.stage import Epoch
 
-_MOST = 40
+_MOST = 30
 """Classes in the picture; more cannot be read."""
 
 _NUMBERED = 25
 """With more classes than that, the cells have no numbers."""
 
-_LONGEST = 26
+_LONGEST = 30
 _CELL_INCHES = 0.42
+_RARE_CONFUSIONS_SEEN = 0.5
+"""The power of shares by which cells are coloured."""
+
 _SMALLEST_INCHES = 2.6
 _TRAINING, _VALIDATION, _DARK = "#6f9bc8", "#2b6a4d", "#404040"
 _DPI = 130
@@ -54,6 +57,7 @@ def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: P
         path: The PNG file to write.
     """
     # Not pyplot: that chooses a backend for the whole process.
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     total, right = int(confusion.sum()), int(np.trace(confusion))
@@ -64,7 +68,7 @@ def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: P
     figure = Figure(figsize=(side + margin + 0.9, side + margin + 0.4), layout="constrained")
     axes = figure.add_subplot()
     shares = shown / np.maximum(confusion[chosen].sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Greens", norm=PowerNorm(_RARE_CONFUSIONS_SEEN, vmin=0, vmax=1))
     _write_numbers(axes, shown, shares)
     axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 5 else 30, fontsize=9)
     if len(names) <= 5:
@@ -76,12 +80,15 @@ def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: P
     axes.grid(which="minor", color="white", linewidth=1)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="taken for", ylabel="is")
-    figure.colorbar(image, ax=axes, shrink=0.6, label="share of the class").outline.set_visible(False)
+    axes.set_xlabel("predicted class", labelpad=8)
+    axes.set_ylabel("true class", labelpad=8)
+    figure.colorbar(
+        image, ax=axes, shrink=0.6, label="share of the true class", ticks=[0, 0.05, 0.2, 0.5, 1]
+    ).outline.set_visible(False)
     title = f"{right:,} of {total:,} validation examples are right ({right / max(total, 1):.1%})"
     if len(chosen) < len(classes):
         title += f"\nShown: the {len(chosen)} of {len(classes)} classes that are confused most"
-    figure.suptitle(title, fontsize=11)
+    axes.set_title(title, fontsize=11, pad=10)
     figure.savefig(path, dpi=_DPI)
 
 
@@ -104,8 +111,8 @@ def _write_numbers(axes: Any, numbers: NDArray[np.int64], shares: NDArray[np.flo
         return
     for (row, column), number in np.ndenumerate(numbers):
         if number:
-            color = "white" if shares[row, column] > 0.55 else _DARK
-            size = 9 if number < 1000 else 6.5
+            color = "white" if shares[row, column] > 0.35 else _DARK
+            size = 9 if number < 1000 or len(numbers) < 6 else 6.5
             axes.text(column, row, f"{number}", ha="center", va="center", color=color, fontsize=size)
 
 

@@ -144,16 +144,16 @@ class Stage:
         return int(self._optimizer.iterations.numpy())
 
     def _run(self, before: Sequence[Epoch], tell: Callable[[str], object]) -> None:
-        with bar(self._work.name, "step", self._epochs * self._steps, self._done) as advance:
-            while len(self._history) <= self._epochs:
-                epoch = len(self._history) - 1
-                self._train(epoch, before, advance)
+        while len(self._history) <= self._epochs:
+            epoch = len(self._history) - 1
+            first = self._done - epoch * self._steps
+            with bar(f"{self._work.name}, epoch {epoch + 1} of {self._epochs}", "step", self._steps, first) as advance:
+                self._train(epoch, first, before, advance)
                 self._finish(epoch)
-                self._save(before)
-                tell(self._told())
+            self._save(before)
+            tell(self._told())
 
-    def _train(self, epoch: int, before: Sequence[Epoch], advance: Callable[[int], object]) -> None:
-        first = self._done - epoch * self._steps
+    def _train(self, epoch: int, first: int, before: Sequence[Epoch], advance: Callable[[int], object]) -> None:
         if first == 0:
             for value in self._sums:
                 value.assign(tf.zeros_like(value))
