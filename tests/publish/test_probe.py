@@ -145,6 +145,19 @@ def test_running_trains_text_embeddings_on_words_of_their_vocabulary(tmp_path: P
     assert codes(run_here(tmp_path / "model")) == set()
 
 
+def test_running_passes_an_image_to_what_decodes_images(tmp_path: Path) -> None:
+    obj = tf.train.Checkpoint()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def brightness(image_bytes):
+        decoded = tf.map_fn(lambda each: tf.io.decode_jpeg(each)[0, 0, 0], image_bytes, fn_output_signature=tf.uint8)
+        return {"brightness": tf.cast(decoded, tf.float32)}
+
+    tf.saved_model.save(obj, str(tmp_path / "model"), {"serving_default": brightness})
+
+    assert "E504" not in codes(run_here(tmp_path / "model"))
+
+
 def test_running_calls_named_sub_objects(tmp_path: Path) -> None:
     def adjust(obj: Any) -> None:
         obj.encoder = tf.train.Checkpoint()

@@ -99,7 +99,7 @@ def texts(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """Texts of two topics by turns, which some of their words tell apart."""
     random = np.random.default_rng(seed)
     return [
-        (f'{topic}{random.integers(4)}, "word{random.integers(20)}" word{random.integers(20)}', topic)
+        (f'{topic}{random.integers(3)} "word{random.integers(9)}", word{random.integers(9)}', topic)
         for topic in TOPICS * (count // 2)
     ]
 

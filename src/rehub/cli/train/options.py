@@ -90,4 +90,5 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def output_of(data: Path, output: Path | None) -> Path:
     """Returns the folder to make."""
-    return output or Path(f"{data.resolve().stem}-classifier")
+    name = data.resolve()
+    return output or Path(f"{name.name if name.is_dir() else name.stem}-classifier")
