@@ -85,11 +85,14 @@ def find_broken(examples: Examples, advance: Callable[[int], object]) -> dict[st
         What is wrong, by the name of the file.
     """
     broken = {}
-    with ThreadPoolExecutor(_THREADS) as pool:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
         for place, problem in zip(examples.places, pool.map(_problem, examples.inputs), strict=True):
             advance(1)
             if problem:
                 broken[place] = problem
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the other images
     return broken
 
 

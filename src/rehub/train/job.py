@@ -19,7 +19,7 @@ from rehub.train.examples import Examples, listing
 from rehub.train.recipe import Recipe
 from rehub.train.result import Result
 from rehub.train.trunk import Kind, Trunk
-from rehub.train.unfinished import Unfinished, open_beside
+from rehub.train.unfinished import Unfinished, has_something, open_beside
 from rehub.words import count
 
 Tell = Callable[[str], object]
@@ -67,10 +67,10 @@ def check_output(output: Path) -> None:
         UsageError: If it exists, and is no empty folder.
     """
     try:
-        is_free = not output.exists() or (output.is_dir() and next(output.iterdir(), None) is None)
+        is_taken = has_something(output)
     except OSError as error:
         raise UsageError(f"'{output}' cannot be read: {error.strerror}.", hint="Name another output.") from error
-    if not is_free:
+    if is_taken:
         raise UsageError(f"'{output}' exists, and is not an empty folder.", hint="Name another output, or remove it.")
 
 

@@ -16,7 +16,7 @@ TUNING_EPOCHS = 5
 _HEAD_RATE = 0.1
 """Divided by the root of the width: a step of Adam moves all weights, and so a logit by as many times the rate."""
 
-_RATES = {"table": 1e-3, "image": 1e-4, "text": 3e-5}
+_RATES = {"words": 1e-3, "image": 1e-4, "text": 3e-5}
 """Of fine-tuning: of a table of word vectors, of networks for images, of networks for texts."""
 
 
@@ -80,4 +80,4 @@ class Recipe:
 
     def tuning_rate(self, trunk: Trunk) -> float:
         """Returns the highest learning rate of fine-tuning."""
-        return self.learning_rate or _RATES["table" if trunk.trains_a_table_alone else trunk.kind]
+        return self.learning_rate or _RATES["words" if trunk.trains_words_alone else trunk.kind]

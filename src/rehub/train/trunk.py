@@ -56,10 +56,10 @@ class Trunk:
         return self.spec.shape[1], self.spec.shape[2]
 
     @property
-    def trains_a_table_alone(self) -> bool:
-        """Whether all that can be tuned of it is one matrix, as in embeddings of words."""
+    def trains_words_alone(self) -> bool:
+        """Whether all that can be tuned of it is one table of vectors, as in embeddings of words."""
         variables = self.layer.trainable_variables
-        return len(variables) == 1 and len(variables[0].shape) == 2
+        return self.kind == "text" and len(variables) == 1 and len(variables[0].shape) == 2
 
     def features(self, inputs: Any, *, training: bool = False) -> Any:
         """Returns float32 ``[n, width]``."""

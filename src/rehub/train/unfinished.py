@@ -129,7 +129,7 @@ def open_beside(output: Path) -> Iterator[Unfinished]:
             try:
                 yield unfinished
             finally:
-                if output.exists() or not unfinished.has_progress():
+                if has_something(output) or not unfinished.has_progress():
                     shutil.rmtree(folder, ignore_errors=True)
     except LockTimeout as error:
         raise UsageError(
@@ -142,6 +142,11 @@ def open_beside(output: Path) -> Iterator[Unfinished]:
         raise UsageError(
             f"'{folder}' cannot be written: {error.strerror}.", hint="Name another place for the output."
         ) from error
+
+
+def has_something(output: Path) -> bool:
+    """Whether there is anything at a path but an empty folder."""
+    return output.exists() and not (output.is_dir() and next(output.iterdir(), None) is None)
 
 
 def write_json(file: Path, value: Any) -> None:
