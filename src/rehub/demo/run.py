@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.util
-import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +15,7 @@ from rich.table import Table
 
 import rehub
 from rehub.errors import DependencyError, UsageError
-from rehub.runtime.tf_version import import_tensorflow
+from rehub.runtime.tf_version import import_quietly, import_tensorflow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +48,7 @@ def run(output: Path, *, seed: int = 0) -> None:
         raise UsageError(
             f"The folder {output} cannot be made: {error.strerror}.", hint="Name another one with --output."
         ) from error
-    with _silence():
-        import_tensorflow()
+    import_quietly()
     from rehub.demo import picture
     from rehub.demo.photographs import draw, load_photographs
     from rehub.server.embedded import EmbeddedHub
@@ -138,21 +134,6 @@ def _table(attempts: Sequence[_Attempt]) -> Table:
         scores = [classifier.accuracy(probabilities(attempt), attempt.test.is_face) for attempt in attempts]
         table.add_row(name, *(f"{score:.3f}" for score in (np.mean(scores), min(scores), max(scores))))
     return table
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Hides what TensorFlow's C++ code writes to stderr while it is loaded, before it reads its log level."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _check_dependencies() -> None:

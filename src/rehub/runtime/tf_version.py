@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import sys
 import threading
 from typing import Any
@@ -43,6 +44,24 @@ def import_tensorflow() -> Any:
             required=required,
         )
     return tf
+
+
+def import_quietly() -> Any:
+    """Imports TensorFlow for a command, without what its C++ code writes to stderr before it reads its log level.
+
+    Raises:
+        DependencyError: As of `import_tensorflow`.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+            os.dup2(nowhere.fileno(), 2)
+        return import_tensorflow()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class ImportAside:

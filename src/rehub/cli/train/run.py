@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,9 @@ def prepare(seed: int) -> None:
 
     On a GPU some operations can give them only slowly, and others not at all.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from rehub.runtime.tf_version import import_tensorflow
+    from rehub.runtime.tf_version import import_quietly
 
-    tf = import_tensorflow()
+    tf = import_quietly()
     if not tf.config.list_physical_devices("GPU"):
         tf.random.set_seed(seed)
         tf.config.experimental.enable_op_determinism()
