@@ -20,6 +20,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 NEEDS_TENSORFLOW = (
+    "alias",
     "batch",
     "comparison",
     "conformance",
@@ -39,6 +40,8 @@ FOR_BACKENDS = (("conformance",), ("keras", "backends"))
 # Collected only where the package is: tf2onnx is in tf-latest, ray and usearch in scale, schemathesis in hub, the
 # others in tf-2.15.
 NEEDS_PACKAGE = {
+    "alias/test_names.py": "tensorflow_hub",
+    "alias/test_tf_keras.py": "tf_keras",
     "batch": "ray",
     "conversion/test_to_onnx.py": "tf2onnx",
     "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",

@@ -33,7 +33,7 @@ def _light_modules() -> list[str]:
         parts = ["rehub", *file.relative_to(PACKAGE).with_suffix("").parts]
         if parts[-1] == "__init__":
             parts.pop()
-        if parts[1:2] and (parts[1] in MAY_BE_HEAVY or parts[1] == "__main__"):
+        if parts[1:2] and (parts[1] in MAY_BE_HEAVY or parts[-1] == "__main__" or "site" in parts):
             continue
         if parts[1:2] == ["migrate"] and not importlib.util.find_spec("libcst"):
             continue

@@ -14,6 +14,7 @@ from rehub.configuration import Settings, define_flags, settings
 from rehub.resolvers.chain import resolve
 
 if TYPE_CHECKING:
+    from rehub.alias.install import install_as_tensorflow_hub
     from rehub.comparison.contest import compare
     from rehub.conversion.convert import convert
     from rehub.conversion.export import export
@@ -63,6 +64,7 @@ __all__ = [
     "get_num_image_channels",
     "image_embedding_column",
     "inspect",
+    "install_as_tensorflow_hub",
     "load",
     "load_module_spec",
     "register_module_for_export",
@@ -95,6 +97,7 @@ _LAZY = {
     "get_num_image_channels": "rehub.tf1.images",
     "image_embedding_column": "rehub.tf1.feature_columns",
     "inspect": "rehub.resolvers.inspection",
+    "install_as_tensorflow_hub": "rehub.alias.install",
     "load": "rehub.runtime.load",
     "load_module_spec": "rehub.tf1.module_spec",
     "register_module_for_export": "rehub.tf1.exporters",

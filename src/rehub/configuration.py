@@ -219,6 +219,15 @@ def settings(base: Settings | None = None, /, **changes: Any) -> Iterator[Settin
             _overrides.reset(token)
 
 
+_default_cache_dir: tuple[tuple[str, str], ...] = ()
+
+
+def use_default_cache_dir(path: str | None) -> None:
+    """Sets the folder of the model cache of this process for when no setting names one; None for the user's own."""
+    global _default_cache_dir
+    _default_cache_dir = () if path is None else (("cache_dir", path),)
+
+
 def current() -> Settings:
     """Returns the settings in force at this moment.
 
@@ -227,7 +236,7 @@ def current() -> Settings:
     """
     base, changes = _overrides.get()
     if base is None:
-        base = _read(_flag_values(), _texts())
+        base = _read(_default_cache_dir + _flag_values(), _texts())
     return dataclasses.replace(base, **changes) if changes else base
 
 
@@ -373,9 +382,9 @@ def _texts() -> tuple[str | bytes | None, ...]:
 
 
 @functools.lru_cache(maxsize=16)
-def _read(flags: tuple[tuple[str, str], ...], texts: tuple[str | bytes | None, ...]) -> Settings:
+def _read(defaults: tuple[tuple[str, str], ...], texts: tuple[str | bytes | None, ...]) -> Settings:
     """Makes the settings of a process; every call of the library asks for them, and they hardly ever change."""
-    values: dict[str, Any] = dict(flags)
+    values: dict[str, Any] = dict(defaults)
     for (variable, (name, reader, wanted)), encoded in zip(_VARIABLES.items(), texts, strict=True):
         if encoded:
             text = os.fsdecode(encoded)

@@ -99,3 +99,19 @@ def test_subclass_may_choose_weights_and_losses(scale):
     layer.trainable = False
     assert float(layer.loss_value()) == 0.0
     assert layer._func.kernel is layer.resolved_object.kernel
+
+
+def test_subclass_may_set_up_the_layer_by_itself(scale, batch):
+    class SetsUp(hub.KerasLayer):
+        def _setup_layer(self, trainable=False, **kwargs):
+            super(hub.KerasLayer, self).__init__(trainable=trainable, **kwargs)
+            for variable in self._func.trainable_variables:
+                self._add_existing_weight(variable, trainable=True)
+            self.add_loss(self._call_loss_if_trainable(lambda: tf.constant(5.0)))
+
+    layer = SetsUp(scale, trainable=True, name="own")
+
+    np.testing.assert_allclose(layer(batch), batch * [1.0, 2.0, 3.0] + 1.0)
+    assert layer.name == "own"
+    assert len(layer.trainable_weights) == 1
+    assert [float(loss) for loss in layer.losses] == [5.0]

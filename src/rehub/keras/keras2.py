@@ -31,6 +31,7 @@ else:
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
 class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D101 - it is the shared text
     __doc__ = HubLayer.__doc__
+    __init__ = HubLayer._construct
 
     def __repr__(self) -> str:
         return f"<KerasLayer {self.name} of Keras 2; for 'import keras' use rehub.keras.Keras3Layer>"

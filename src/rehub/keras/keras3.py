@@ -37,6 +37,7 @@ if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
 class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D101 - it is the shared text
     __doc__ = HubLayer.__doc__
+    __init__ = HubLayer._construct
 
     def __new__(cls, *args: Any, **kwargs: Any) -> KerasLayer:
         """Refuses layers of Keras, before PyTorch finds them among the attributes of one of its modules."""
@@ -72,11 +73,13 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         return {"autocast": False, **kwargs}
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
+        self._check_mode(trainable)
+        super()._setup_layer(trainable=trainable, **kwargs)
+
+    def _on_start(self) -> None:
         self._backend = backend()
         self._hub_weights: list[keras.Variable] = []
         self._twins = _Twins()
-        self._check_mode(trainable)
-        super()._setup_layer(trainable=trainable, **kwargs)
         self.built = True
         if not self._backend.is_tensorflow:
             leave_inputs_to_layer(self)
@@ -162,6 +165,15 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
             variable.regularizer = variable.regularizer or _Losses()
             variable.regularizer.layers.add(self)
         losses.append(loss)
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds losses: tensors, or functions without arguments, as Keras 2 takes them, which count once."""
+        losses = loss if isinstance(loss, (list, tuple)) else [loss]
+        for each in filter(callable, losses):
+            self._add_existing_loss(each)
+        tensors = [each for each in losses if not callable(each)]
+        if tensors:
+            super().add_loss(tensors)
 
     def _losses_at(self, regularizer: _Losses) -> list[Callable[[], Any]]:
         variables, last = self._twins.trained, len(self._twins.trained) - 1

@@ -82,7 +82,16 @@ class HubLayer:
     trainable: bool
     compute_dtype: str
 
-    def __init__(
+    def __init__(self, **kwargs: Any) -> None:
+        """Starts the Keras layer underneath.
+
+        The layer classes have `_construct` as their constructor, so a subclass that replaces `_setup_layer` reaches
+        this by ``super(KerasLayer, self).__init__(trainable=…, name=…)``, and adds weights and losses by itself.
+        """
+        super().__init__(**self._keras_arguments(kwargs))
+        self._on_start()
+
+    def _construct(
         self,
         handle: Any,
         trainable: bool | str | Sequence[str] | Callable[[Any], bool] = False,
@@ -146,7 +155,7 @@ class HubLayer:
 
     def _setup_layer(self, trainable: bool = False, **kwargs: Any) -> None:
         """Starts the Keras layer, then hands it the variables and the losses of the loaded object."""
-        super().__init__(trainable=trainable, **self._keras_arguments(kwargs))  # type: ignore[call-arg]
+        HubLayer.__init__(self, trainable=trainable, **kwargs)
         for variable in self._trainability.chosen:
             self._add_existing_weight(variable, trainable=True)
         for variable in self._trainability.fixed:
@@ -159,6 +168,9 @@ class HubLayer:
     def _keras_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of the Keras layer's own constructor."""
         raise NotImplementedError
+
+    def _on_start(self) -> None:
+        """Called when the Keras layer has begun, before it gets weights and losses."""
 
     def _add_existing_weight(self, weight: Any, trainable: bool | None = None) -> None:
         """Makes a variable of the loaded object a weight of this layer, without a copy."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from rehub.errors import AccessError, HubError, NotFoundError, TransferError
+from rehub.errors import AccessError, FormatError, HubError, NotFoundError, TransferError
 from rehub.handle import Handle
 from rehub.transport.interface import Response
 from rehub.transport.origin import is_private, is_same_origin, origin
@@ -56,6 +56,21 @@ def refused(handle: Handle, response: Response, asked: str) -> HubError:
     )
 
 
+class BadArchive(FormatError, OSError):  # noqa: N818 - says what came
+    """An archive is damaged, or not to be trusted; tensorflow_hub raised an ``OSError`` for some of these."""
+
+
+def bad_archive(what: str, error: FormatError) -> BadArchive:
+    """Makes the error for an archive that cannot be unpacked.
+
+    Args:
+        what: Where it comes from.
+        error: Why it cannot.
+    """
+    message = f"{what} does not appear to be a valid module. {error.message[:1].upper()}{error.message[1:]}"
+    return BadArchive(message, hint=error.hint, member=error.member)
+
+
 def no_archive(response: Response, start: bytes) -> TransferError:
     """Makes the error for a body that begins like no archive."""
     kind = response.headers.get("content-type", "")
@@ -67,8 +82,8 @@ def no_archive(response: Response, start: bytes) -> TransferError:
     else:
         hint = "Check that the URL is one of a model."
     return TransferError(
-        f"{shown(response.url)} answers with no archive: status {response.status}, content type {kind or 'unknown'!r}, "
-        f"first bytes {start[:60]!r}.",
+        f"{shown(response.url)} does not appear to be a valid module. It is no archive: status {response.status}, "
+        f"content type {kind or 'unknown'!r}, first bytes {start[:60]!r}.",
         hint=hint,
         url=shown(response.url),
         status=response.status,

@@ -19,6 +19,7 @@ from rehub.cache.store import Store
 from rehub.configuration import Settings
 from rehub.errors import CacheError, HandleError, NotFoundError
 from rehub.handle import Handle, Kind, parse
+from rehub.resolvers import own_resolvers
 from rehub.resolvers.hub import HubResolver
 from rehub.resolvers.lockfile import locked
 from rehub.resolvers.mirrors import mirrored
@@ -62,6 +63,13 @@ def resolve(handle: str | os.PathLike[str]) -> str:
 
 def resolve_with(handle: str | os.PathLike[str], settings: Settings, transport: Transport) -> str:
     """Does what `resolve` does, with settings and a transport of the caller's."""
+    if (found := own_resolvers.find(handle)) is not None:
+        return found
+    return resolve_without_own(handle, settings, transport)
+
+
+def resolve_without_own(handle: str | os.PathLike[str], settings: Settings, transport: Transport) -> str:
+    """Does what `resolve_with` does, without the resolvers that the program brought along."""
     parsed = parse(handle)
     if parsed.kind is Kind.PATH:
         return _existing(parsed)
@@ -212,7 +220,7 @@ def _existing(handle: Handle) -> str:
     hint = "Check the path; relative ones begin at the current folder."
     if _HOST_AND_MORE.match(handle.text):
         hint = f"If a URL is meant, write https://{handle.text}"
-    raise NotFoundError(f"{handle.location!r} does not exist.", hint=hint, handle=handle.text)
+    raise NotFoundError(f"{handle.location} does not exist.", hint=hint, handle=handle.text)
 
 
 def _refuse_unknown_scheme(handle: Handle) -> None:

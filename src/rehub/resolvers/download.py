@@ -102,7 +102,7 @@ def _receive(response: Response, folder: Path, what: str, settings: Settings) ->
         try:
             return unpack(body, folder)
         except FormatError as error:
-            raise FormatError(f"{what}: {error.message}", hint=error.hint, member=error.member) from error
+            raise answers.bad_archive(what, error) from error
         except OSError as error:
             if error is body.error:
                 raise

@@ -1,0 +1,3 @@
+"""The version that programs compare with."""
+
+__version__ = "0.16.1"
