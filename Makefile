@@ -52,6 +52,10 @@ fuzz: ## Feed damaged and hostile files to all readers for FUZZ_SECONDS (600); w
 soak: ## Load, kill, clean and fill one cache folder with 16 processes for SOAK_SECONDS (600)
 	@env=$(call env,no-tf); PYTHONPATH=src "$$env/bin/python" -m soak --seconds $${SOAK_SECONDS:-600}
 
+.PHONY: dependents
+dependents: ## Run programs of others, written for tensorflow_hub, on rehub; NAMES="langchain beam …" for some of them
+	@environments/run_dependents.sh $(NAMES)
+
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt
 	@environments/lock.sh

@@ -8,10 +8,11 @@ compile() {
     local row=$1
     shift
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make locks" \
-        --override environments/overrides.in -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
+        --override "environments/$overrides.in" -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
 }
 
 upgrade=("$@")
+overrides=overrides
 uv=$(uv_path)
 compile tf-latest pyproject.toml --extra demo --extra onnx
 compile tf-keras2 pyproject.toml --extra demo
@@ -28,3 +29,7 @@ compile peer-tensorflow-hub
 compile peer-tensorflowjs
 compile models --no-deps
 compile uv
+overrides=dependents-overrides
+for dependent in beam langchain official spacy tensorflowjs textattack; do
+    compile "dependents-$dependent" pyproject.toml
+done

@@ -7,14 +7,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 row=${1:?usage: make_env.sh ROW}
 lock=$here/$row.txt
-[ -f "$lock" ] || die "there is no row '$row'; there are: $(cd "$here" && ls -- *.in | sed 's/\.in$//' | grep -vxE 'testing|models|overrides|torch|uv' | tr '\n' ' ')"
+[ -f "$lock" ] || die "there is no row '$row'; there are: $(cd "$here" && ls -- *.in | sed 's/\.in$//' | grep -vxE 'testing|models|(dependents-)?overrides|torch|uv' | tr '\n' ' ')"
 
 # The rows that run models get the packages that carry some.
 locks=("$lock")
 case $row in tf-* | keras-*) locks+=("$here/models.txt") ;; esac
 # What decides how the environment comes out.
 parts=("${locks[@]}" "${BASH_SOURCE[0]}")
-case $row in keras-torch) parts+=("$here/torch.in") ;; esac
+case $row in keras-torch | dependents-textattack) parts+=("$here/torch.in") ;; esac
 
 # TensorFlow 2.15 has no packages for newer Pythons; there uv looks for a 3.11, or fetches one.
 interpreter=$("$python" -c 'import sys; print(sys.executable)')
@@ -27,7 +27,7 @@ new_environment() {
         # The locks are complete, so nothing is resolved again; models.txt holds packages without what they ask for.
         "$uv" pip install --quiet --python "$1" --require-hashes --no-deps -r "$file" || return
     done
-    case $row in keras-torch) install_torch "$1" || return ;; esac
+    case $row in keras-torch | dependents-textattack) install_torch "$1" || return ;; esac
 }
 
 # A wheel that pip's configuration points to (find-links) is taken if there is one, else PyTorch's own index is asked.

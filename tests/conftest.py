@@ -100,6 +100,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None if is_for_backends or parts == ("conftest.py",) else True
     if parts[:2] == ("keras", "backends") and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         return True
+    if parts[0] == "dependents" and "REHUB_DEPENDENTS" not in os.environ:
+        return True
     package = NEEDS_PACKAGE.get("/".join(parts))
     if package and not importlib.util.find_spec(package):
         return True

@@ -180,7 +180,8 @@ def test_python_that_ignores_its_environment_is_refused() -> None:
 
 CACHE = (
     "import json, tempfile, tensorflow_hub; from rehub import configuration\n"
-    "print(json.dumps([str(configuration.current().cache_root), tensorflow_hub.resolver.tfhub_cache_dir(use_temp=True)]))"
+    "folder = tensorflow_hub.resolver.tfhub_cache_dir(use_temp=True)\n"
+    "print(json.dumps([str(configuration.current().cache_root), folder]))"
 )
 
 

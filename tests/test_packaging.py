@@ -95,6 +95,7 @@ def test_command_prints_the_version_when_installed(python: Path) -> None:
 
 def test_modules_import_with_declared_dependencies_alone(python: Path, wheel: Path) -> None:
     needs_extra = (
+        "rehub/alias/site/",
         "rehub/runtime/",
         "rehub/tf1/feature_columns",
         "rehub/keras/",

@@ -20,7 +20,7 @@ def test_missing_path_does_not_exist(hub: Any, tmp_path: Path) -> None:
 
 
 def test_folder_without_a_model_contains_neither(hub: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="contains neither 'saved_model.pb' nor 'saved_model.pbtxt'") as caught:
+    with pytest.raises(ValueError, match=r"contains neither 'saved_model\.pb' nor 'saved_model\.pbtxt'") as caught:
         hub.load(str(tmp_path))
     assert str(caught.value).startswith(f"Trying to load a model of incompatible/unknown type. '{tmp_path}'")
 

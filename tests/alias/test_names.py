@@ -1,4 +1,4 @@
-"""Every public name of tensorflow_hub 0.15.0, which is in this environment, and of 0.16.1 is there, with its parameters."""
+"""Every public name of tensorflow_hub 0.15.0, which this environment has, and of 0.16.1, with its parameters."""
 
 from __future__ import annotations
 

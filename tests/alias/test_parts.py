@@ -127,7 +127,7 @@ def test_retired_name_says_what_to_use_when_it_is_used(hub: Any) -> None:
         hub.meta_graph_lib.prune_feed_map(None, None)
     with pytest.raises(RuntimeError, match="ModuleImpl"):
 
-        class _(hub.module_impl.ModuleImpl):
+        class Derived(hub.module_impl.ModuleImpl):
             pass
 
 
