@@ -61,7 +61,7 @@ def check(arguments: Sequence[str]) -> None:
     """
     first = arguments[0] if arguments else ""
     if not first or (first in _WITH_VALUE and len(arguments) < 2):
-        raise UsageError("there is no program to run.", hint=f"\n{USAGE.rstrip()}")
+        raise UsageError("there is no program to run.\n", hint=USAGE.rstrip())
     if first.startswith("-") and first != "-" and not first.startswith(_WITH_VALUE):
         raise UsageError(f"there is no option {first}.", hint="Put options of Python before -m rehub.alias.")
     if sys.flags.ignore_environment:
