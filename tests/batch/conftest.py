@@ -53,7 +53,7 @@ class Fours(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([4, 2])])
     def __call__(self, rows):
-        return tf.reduce_sum(rows, axis=1)
+        return tf.reduce_sum(rows, axis=1) + tf.zeros([4])
 
 
 @pytest.fixture(scope="session")
