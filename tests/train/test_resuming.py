@@ -65,7 +65,7 @@ def test_training_comes_to_the_same_result_after_interrupts_and_kills(
     (tmp_path / "out").mkdir()
     for line, looks, end in (
         ("Running", 3, Killed),
-        ("Training the head", 20, KeyboardInterrupt),
+        ("Training the head", 18, KeyboardInterrupt),
         ("Fine-tuning", 4, Killed),
     ):
         with monkeypatch.context() as patch:
