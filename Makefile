@@ -44,6 +44,11 @@ benchmark: ## Measure the claims of BENCHMARKS.md beside the peers; NAMES="cold_
 	REHUB_KERAS2_PYTHON="$$keras2/bin/python" REHUB_PEER_PYTHON="$$peer/bin/python" \
 	REHUB_TF215_PYTHON="$$tf215/bin/python" PYTHONPATH=src "$$env/bin/python" -m benchmarks $(NAMES)
 
+.PHONY: dist
+dist: ## Build the wheel and the sdist, twice, and try them where nothing else is installed; writes dist/
+	@env=$(call env,release); tests=$(call env,no-tf); \
+	"$$env/bin/python" scripts/build_distributions.py --test-python "$$tests/bin/python"
+
 .PHONY: fuzz
 fuzz: ## Feed damaged and hostile files to all readers for FUZZ_SECONDS (600); writes fuzz-output/
 	@env=$(call env,fuzz); PYTHONPATH=src "$$env/bin/python" -m fuzz --seconds $${FUZZ_SECONDS:-600} --seed $${FUZZ_SEED:-0}

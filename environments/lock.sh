@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles every ROW.in into ROW.txt, with the dependencies that pyproject.toml declares. Usage: lock.sh [--upgrade]
+# Usage: lock.sh [--upgrade] [ROW…]. Compiles each ROW.in, or those named, into ROW.txt, with the dependencies that
+# pyproject.toml declares.
 # shellcheck source=environments/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
@@ -7,11 +8,17 @@ cd "$root"
 compile() {
     local row=$1
     shift
+    [ ${#rows[@]} = 0 ] || [[ " ${rows[*]} " == *" $row "* ]] || return 0
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make locks" \
         --override "environments/$overrides.in" -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
 }
 
-upgrade=("$@")
+upgrade=()
+if [ "${1:-}" = --upgrade ]; then
+    upgrade=(--upgrade)
+    shift
+fi
+rows=("$@")
 overrides=overrides
 uv=$(uv_path)
 compile tf-latest pyproject.toml --extra demo --extra onnx
@@ -22,6 +29,7 @@ compile keras-torch pyproject.toml
 compile hub pyproject.toml --extra server --extra bucket --extra huggingface --extra kaggle
 compile scale pyproject.toml --extra demo --extra ray --extra index
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
+compile release
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish
 compile peer-downloaders

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Usage: run_tests.sh [-m MARKERS] ROW… Runs each row ("lint" is one) to its end, whatever the others do, then prints
-# one line per row and the closing lines of pytest. Exits with 1 if a row failed.
+# Usage: run_tests.sh [-m MARKERS] [-t TESTS] ROW… Runs each row ("lint" is one) to its end, whatever the others do, then
+# prints one line per row and the closing lines of pytest. Exits with 1 if a row failed. TESTS is a file or folder.
 # shellcheck source=environments/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
@@ -10,6 +10,11 @@ if [ "${1:-}" = -m ]; then
     markers=$2
     shift 2
 fi
+tests=()
+while [ "${1:-}" = -t ]; do
+    tests+=("$2")
+    shift 2
+done
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -32,6 +37,7 @@ run_pytest() {
     # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
     case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index) ;; esac
     case $row in hub) "$here/browser.sh" >/dev/null || return ;; esac
+    scope+=("${tests[@]}")
     case $row in
         tf-keras2) export TF_USE_LEGACY_KERAS=1 ;;
         keras-*) export KERAS_BACKEND=${row#keras-} ;;

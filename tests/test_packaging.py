@@ -1,4 +1,4 @@
-"""The built wheel, in an environment that holds what it declares and nothing else."""
+"""The built distributions; the wheel also in an environment that holds what it declares and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
     return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def unpacked_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=ROOT)
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return next(path for path in folder.iterdir() if path.is_dir())
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +97,30 @@ def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     files = {file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*") if file.is_file()}
 
     assert {name for name in files if "__pycache__" not in name} <= _names(wheel)
+
+
+def test_wheel_has_the_same_bytes_when_built_from_the_sdist_elsewhere(
+    wheel: Path, unpacked_sdist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    for file in unpacked_sdist.rglob("*.py"):
+        file.chmod(0o600)
+
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=unpacked_sdist)
+
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_sdist_holds_tests_environments_and_documents(unpacked_sdist: Path) -> None:
+    wanted = ["CHANGELOG.md", "LICENSE", "Makefile", "docs/settings.md", "environments/no-tf.txt", "tests/conftest.py"]
+
+    assert [name for name in wanted if not (unpacked_sdist / name).is_file()] == []
+
+
+def test_sdist_holds_nothing_that_was_built_or_cached(unpacked_sdist: Path) -> None:
+    junk = {"__pycache__", ".git", ".venv", "dist", ".hypothesis", ".pytest_cache"}
+
+    assert [path for path in unpacked_sdist.rglob("*") if path.name in junk] == []
 
 
 def test_command_prints_the_version_when_installed(python: Path) -> None:
