@@ -64,7 +64,7 @@ CARDS = st.builds(
     format=TEXTS | st.just(""),
     license=TEXTS | st.just(""),
     others=st.dictionaries(KEYS, LISTS, max_size=2),
-    body=TEXTS.map(lambda text: text.replace("\r\n", "").strip("\n")),
+    body=TEXTS.map(lambda text: text.replace("\r\n", "").strip("\r\n")),
 )
 
 
