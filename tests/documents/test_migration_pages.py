@@ -1,0 +1,29 @@
+"""The examples of the pages for programs that exist print what their comments say."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "tests" / "data" / "tf1_hub" / "text_vocab"
+PAGES = ["tf1_to_tf2.md", "tf1_to_tf2.pt.md", "handles_of_tfhub_dev.md", "keras2_to_keras3.md", "from_other_loaders.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_print_what_their_comments_say(
+    page: str, hub_url: str, image_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE))
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, page, "exec"), {"module": str(MODULE), "model_path": image_url, "mirror": hub_url})
+
+    promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+    assert promised
+    assert printed.getvalue().splitlines() == promised
