@@ -135,6 +135,7 @@ def test_modules_import_with_declared_dependencies_alone(python: Path, wheel: Pa
         "rehub/keras/",
         "rehub/batch/",
         "rehub/comparison/",
+        "rehub/migrate/",
         "rehub/train/",
         "rehub/demo/",
         "rehub/server/",
