@@ -16,12 +16,12 @@ demo: ## Load a real model from a hub, train, fine-tune and re-export it; writes
 	@env=$(call env,tf-latest); PYTHONPATH=src "$$env/bin/python" -m rehub demo
 
 .PHONY: test
-test: ## Every row, then the linters: what has to pass before a change lands
-	@environments/run_tests.sh $(ROWS) lint
+test: ## Every row, then the site and the linters: what has to pass before a change lands
+	@environments/run_tests.sh $(ROWS) docs lint
 
 .PHONY: test-all
 test-all: ## The same with the slow tests
-	@environments/run_tests.sh -m "" $(ROWS) lint
+	@environments/run_tests.sh -m "" $(ROWS) docs lint
 
 .PHONY: $(ROWS:%=test-%)
 $(ROWS:%=test-%): test-%:
@@ -60,6 +60,10 @@ soak: ## Load, kill, clean and fill one cache folder with 16 processes for SOAK_
 .PHONY: dependents
 dependents: ## Run programs of others, written for tensorflow_hub, on rehub; NAMES="langchain beam …" for some of them
 	@environments/run_dependents.sh $(NAMES)
+
+.PHONY: docs
+docs: ## Build the site into build/site; any warning is an error, links are checked
+	@environments/run_tests.sh docs
 
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt

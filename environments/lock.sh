@@ -29,6 +29,7 @@ compile keras-torch pyproject.toml
 compile hub pyproject.toml --extra server --extra bucket --extra huggingface --extra kaggle
 compile scale pyproject.toml --extra demo --extra ray --extra index
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
+compile docs pyproject.toml
 compile release
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Usage: run_tests.sh [-m MARKERS] [-t TESTS] ROW… Runs each row ("lint" is one) to its end, whatever the others do, then
-# prints one line per row and the closing lines of pytest. Exits with 1 if a row failed. TESTS is a file or folder.
+# Usage: run_tests.sh [-m MARKERS] [-t TESTS] ROW… Runs each row (also "lint", and "docs", which is the site) to its end,
+# whatever the others do, then prints one line per row and the closing lines of pytest. Exits with 1 if a row failed. TESTS
+# is a file or folder.
 # shellcheck source=environments/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
@@ -18,7 +19,7 @@ done
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
-# Both run in a condition, where bash ignores `set -e`; hence each || of theirs.
+# All run in a condition, where bash ignores `set -e`; hence each || of theirs.
 run_linters() {
     local env failed=0
     env=$("$here/make_env.sh" tools) || return
@@ -27,6 +28,12 @@ run_linters() {
     "$env/bin/mypy" || failed=1
     PYTHONPATH=src "$env/bin/lint-imports" || failed=1
     return $failed
+}
+
+build_site() {
+    local env
+    env=$("$here/make_env.sh" docs) || return
+    PYTHONPATH=src NO_MKDOCS_2_WARNING=true "$env/bin/mkdocs" build --strict
 }
 
 run_pytest() {
@@ -57,11 +64,11 @@ for row in "$@"; do
     echo "=== $row"
     began=$SECONDS
     result=passed
-    if [ "$row" = lint ]; then
-        run_linters || result=FAILED
-    else
-        (run_pytest "$row") </dev/null 2>&1 | tee "$logs/$row" || result=FAILED
-    fi
+    case $row in
+        lint) run_linters || result=FAILED ;;
+        docs) build_site || result=FAILED ;;
+        *) (run_pytest "$row") </dev/null 2>&1 | tee "$logs/$row" || result=FAILED ;;
+    esac
     [ $result = passed ] || failed=1
     summary+=("$(printf '%-24s %-8s %4d s' "$row" "$result" $((SECONDS - began)))")
 done
@@ -70,6 +77,6 @@ echo
 echo "=== rows"
 printf '%s\n' "${summary[@]}"
 for row in "$@"; do
-    [ "$row" = lint ] || tail -n 1 "$logs/$row"
+    [ ! -f "$logs/$row" ] || tail -n 1 "$logs/$row"
 done
 exit $failed

@@ -37,6 +37,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_TROUBLESHOOTING = "docs/troubleshooting.md"
+
 
 def _restore(cls: type[HubError], args: tuple[Any, ...], state: dict[str, Any]) -> HubError:
     error = cls.__new__(cls, *args)
@@ -74,6 +76,12 @@ class HubError(Exception):
         self.message = message
         self.hint = hint
         self.__dict__.update(facts)
+
+    @property
+    def page(self) -> str:
+        """The section of the documentation about errors of this class: a file of the repository, with an anchor."""
+        own = next(cls for cls in type(self).__mro__ if cls.__module__ == __name__)
+        return f"{_TROUBLESHOOTING}#{own.__name__.lower()}"
 
     def __str__(self) -> str:
         return str(self.args[0])

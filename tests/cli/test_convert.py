@@ -34,6 +34,7 @@ def test_convert_refuses_what_exists_before_it_asks_for_tensorflow(tmp_path: Pat
     assert err == (
         f"error: '{tmp_path / 'out'}' exists, and is not an empty folder.\n"
         "hint: Choose another path, or remove it first.\n"
+        "more: docs/troubleshooting.md#publisherror\n"
     )
 
 

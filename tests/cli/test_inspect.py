@@ -260,6 +260,7 @@ def test_inspect_tells_what_a_folder_is_instead(tmp_path: Path) -> None:
     assert err == (
         f"error: '{tmp_path}' is not a model folder: it is a folder of models (3).\n"
         f"hint: Pass one of them, such as {tmp_path / '3'}\n"
+        "more: docs/troubleshooting.md#formaterror\n"
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-import tensorflow as tf
-
-import rehub as hub
 
 DATA = Path(__file__).parents[1] / "data"
+TEXT = (Path(__file__).parents[2] / "docs" / "converting.md").read_text(encoding="utf-8")
+IMPORTS, *BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -18,32 +19,35 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def _run(block: str, **given: Path) -> dict[str, Any]:
+    names: dict[str, Any] = {**given}
+    exec(IMPORTS + block, names)
+    return names
+
+
+def test_examples_are_all_run_here() -> None:
+    assert len(BLOCKS) == 4
+
+
 def test_from_tensorflow_1() -> None:
-    tf1_module = DATA / "tf1_hub/half_plus_two"
-    done = hub.convert(tf1_module, "model")
-    assert done.difference is not None
-    assert done.difference <= 1e-6
-    layer = hub.KerasLayer("model", trainable=True)
-    assert layer.trainable_weights
+    names = _run(BLOCKS[0], tf1_module=DATA / "tf1_hub/half_plus_two")
+    assert names["done"].difference <= 1e-6
+    assert names["layer"].trainable_weights
 
 
 def test_to_tensorflow_1() -> None:
-    hub.convert(DATA / "saved_models/keras2", "module", to="tf1-hub")
-    with tf.Graph().as_default():
-        module = hub.Module("module", trainable=True, tags={"train"})
-        assert module.get_signature_names() == ["default", "serving_default"]
+    names = _run(BLOCKS[1], model=DATA / "saved_models/keras2")
+    assert names["module"].get_signature_names() == ["default", "serving_default"]
 
 
 def test_outwards() -> None:
-    model = DATA / "saved_models/keras2"
-    hub.convert(model, "model.tflite", to="tflite")
+    has_onnx = importlib.util.find_spec("tf2onnx") is not None
+    lines = [line for line in BLOCKS[2].splitlines() if has_onnx or "onnx" not in line]
+    _run("\n".join(lines), model=DATA / "saved_models/keras2")
     assert Path("model.tflite").is_file()
-    if importlib.util.find_spec("tf2onnx"):
-        hub.convert(model, "model.onnx", to="onnx", signature="serving_default")
-        assert Path("model.onnx").is_file()
+    assert Path("model.onnx").is_file() is has_onnx
 
 
 def test_what_is_compared() -> None:
-    model = DATA / "models/half_plus_two"
-    done = hub.convert(model, "checked", to="tf1-hub", sample_inputs={"x": [1.0, 2.0, 3.0]})
-    assert done.not_compared == ""
+    names = _run(BLOCKS[3], model=DATA / "models/half_plus_two")
+    assert names["done"].not_compared == ""

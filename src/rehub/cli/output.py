@@ -82,10 +82,12 @@ def tell_warning(message: str) -> None:
 
 
 def tell_error(error: HubError) -> None:
-    """Tells what went wrong, and what to do next on a line of its own."""
+    """Tells what went wrong, and on lines of their own what to do next and where more is said of such errors."""
     _tell_marked("error", error.message)
     if error.hint:
         tell_hint(error.hint)
+    if type(error) is not HubError:
+        _tell_marked("more", error.page)
 
 
 def tell_hint(message: str) -> None:
@@ -109,8 +111,9 @@ def iso(time_s: float | None) -> str | None:
 
 
 def mark(kind: str) -> str:
-    """Returns the coloured word before an error, a warning or a hint."""
-    return click.style(f"{kind}:", fg={"error": "red", "warning": "yellow", "hint": "cyan"}[kind], bold=True)
+    """Returns the coloured word before an error, a warning, a hint, or the place where more is said."""
+    colours = {"error": "red", "warning": "yellow", "hint": "cyan", "more": "blue"}
+    return click.style(f"{kind}:", fg=colours[kind], bold=True)
 
 
 def _tell_marked(kind: str, message: str) -> None:
