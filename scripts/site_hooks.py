@@ -32,6 +32,7 @@ OUTSIDE = {
 }
 """Files of the repository that are not in docs/, and their places on the site."""
 
+_KIND = re.compile(r"^(```\w+) [\w ]+$", re.MULTILINE)  # of which blocks a test runs, after their language
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
 
@@ -49,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turns links of the repository into links of the site."""
+    """Turns links of the repository into links of the site, and blocks of code into what the site colours."""
     here = page.file.src_uri
     sources = {place: source for source, place in OUTSIDE.items()}
     folder = posixpath.dirname(sources.get(here, f"docs/{here}"))
@@ -59,7 +60,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         place = OUTSIDE.get(target) or target.removeprefix("docs/")
         return f"{link[1]}{posixpath.relpath(place, posixpath.dirname(here) or '.')}{link[3]}"
 
-    return _LINK.sub(on_site, markdown)
+    return _LINK.sub(on_site, _KIND.sub(r"\1", markdown))
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -105,6 +106,7 @@ class _Page(HTMLParser):
         self.ids = {""}
         self.links: list[str] = []
         self.fetched: list[str] = []
+        self.has_loose_fences = False
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -118,9 +120,14 @@ class _Page(HTMLParser):
         if tag in _FETCHED and _FETCHED[tag] in values:
             self.fetched.append(values[_FETCHED[tag]])
 
+    def handle_data(self, data: str) -> None:
+        """Notes a block of code that was taken for text."""
+        self.has_loose_fences |= "```" in data
+
 
 def _problems(page: _Page, pages: dict[Path, _Page]) -> list[str]:
     found = [f"it fetches {url}" for url in page.fetched if urlsplit(url).netloc]
+    found += ["it shows the fence of a block of code"] * page.has_loose_fences
     for link in page.links + page.fetched:
         url = urlsplit(link)
         if url.scheme or url.netloc:
