@@ -34,6 +34,7 @@ FIELDS: dict[str, dict[str, object]] = {
     "StoreError": {"store": "s3://bucket", "key": "acme/net/1", "is_full": True},
     "FormatError": {"path": "/m", "member": "saved_model.pb"},
     "SignatureError": {"handle": "https://h/a", "available": ("default",)},
+    "DataError": {"path": "reviews.csv"},
     "IncompleteError": {"missing": ("0" * 64,)},
     "DependencyError": {"package": "tensorflow", "found": "2.10", "required": "2.15"},
 }

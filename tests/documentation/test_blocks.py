@@ -9,9 +9,11 @@ from tests.documentation.pages import PAGES, ROOT, blocks
 RUN_BY = {
     "README.md": "tests/documents/test_readme.py",
     "docs/backends.md": "tests/keras/backends/test_document.py",
+    "docs/batch.md": "tests/index/test_document.py",
     "docs/cache.md": "tests/documents/test_cache.py",
     "docs/comparing.md": "tests/documents/test_comparing.py",
     "docs/converting.md": "tests/documents/test_converting.py",
+    "docs/distributed.md": "tests/distribute/test_document.py",
     "docs/exporting.md": "tests/documents/test_exporting.py",
     "docs/fine_tuning.md": "tests/documents/test_fine_tuning.py",
     "docs/first_model.md": "tests/documents/test_start.py",

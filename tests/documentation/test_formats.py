@@ -62,6 +62,11 @@ def _fill(cache: Path, leaf: str, url: str) -> Path:
             "https://www.kaggle.com/models/o/m/frameworks/f/variations/v/versions/3",
             "www.kaggle.com/models/o/m/f/v/3",
         ),
+        (f"hf://acme/Net@{'1' * 40}", f"hf/acme/net-{_sha256(b'acme/Net')[:12]}/{'1' * 40}"),
+        (
+            f"hf://acme/net@{'1' * 40}/saved_model/2",
+            f"hf/net_2-{_sha256(b'hf://acme/net/saved_model/2')[:12]}/{'1' * 40}",
+        ),
     ],
 )
 def test_model_that_is_cached_by_the_page_is_found(handle: str, leaf: str, tmp_path: Path) -> None:
