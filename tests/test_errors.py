@@ -54,6 +54,7 @@ BUILT_IN = {
     "ArgumentError": TypeError,
     "ComparisonError": ValueError,
     "DataError": ValueError,
+    "TrainingError": ValueError,
     "PublishError": ValueError,
     "DependencyError": ImportError,
     "UsageError": RuntimeError,

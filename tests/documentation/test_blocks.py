@@ -13,6 +13,7 @@ RUN_BY = {
     "docs/cache.md": "tests/documents/test_cache.py",
     "docs/comparing.md": "tests/documents/test_comparing.py",
     "docs/converting.md": "tests/documents/test_converting.py",
+    "docs/dependents.md": "tests/documentation/test_dependents.py",
     "docs/distributed.md": "tests/distribute/test_document.py",
     "docs/exporting.md": "tests/documents/test_exporting.py",
     "docs/fine_tuning.md": "tests/documents/test_fine_tuning.py",
@@ -23,6 +24,7 @@ RUN_BY = {
     "docs/settings.md": "tests/documents/test_settings.py",
     "docs/tf1_compat_mode.md": "tests/documents/test_tf1_compat_mode.py",
     "docs/tf1_hub_format.md": "tests/documents/test_tf1_hub_module.py",
+    "docs/training.md": "tests/train/test_document.py",
     "docs/which_keras.md": "tests/documents/test_start.py",
 }
 """The test that runs all blocks of a page. A page that gets its first block gets a test, and a line here."""
