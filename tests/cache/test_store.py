@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -245,6 +246,17 @@ def test_lock_times_out_also_when_its_owner_noted_nonsense(
     note.write_bytes(b" " + json.dumps({"host": "h", "pid": 1, "time": 1e300}).encode())
     with pytest.raises(LockTimeout, match="another process"), Store(store.root, 0.1).lock(LEAF):
         pass
+
+
+def test_lock_is_got_at_once_when_another_only_looked_whether_it_is_free(store: Store) -> None:
+    with store.lock(LEAF):
+        pass
+    descriptor = os.open(store.root / ".locks" / f"{layout.key(LEAF)}.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    looking = threading.Timer(0.01, os.close, (descriptor,))
+    looking.start()
+    with Store(store.root, 0).lock(LEAF):
+        looking.join()
 
 
 def test_lock_is_got_without_waiting_when_its_file_is_removed_meanwhile(

@@ -23,4 +23,5 @@ def found(report: FileReport) -> list[tuple[int, str, str]]:
 
 
 def after(folder: Path, text: str, name: str = "program.py", *, to_tf2: bool = False) -> str:
-    return examine(folder, text, name, to_tf2=to_tf2).after
+    report = examine(folder, text, name, to_tf2=to_tf2)
+    return textwrap.dedent(text) if report.file is None else report.after  # None: it says nothing of tensorflow_hub

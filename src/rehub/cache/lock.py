@@ -87,7 +87,7 @@ def _acquire(path: Path, timeout_s: float, is_done: Callable[[], bool]) -> BaseF
     import filelock  # for downloads only: most models are in the cache already
 
     lock = filelock.FileLock(path, blocking=False, fallback_to_soft=False)
-    deadline_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + timeout_s + _LOOK_S  # also those have it for a moment who only waited for it
     is_refused = False
     release: threading.Event | None = None
     while True:

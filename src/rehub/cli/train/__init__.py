@@ -21,4 +21,4 @@ class _Train(LazyGroup):
     ),
 )
 def command() -> None:
-    """Make a classifier of a published model and examples of your own."""
+    """Make a classifier of a published model and examples."""
