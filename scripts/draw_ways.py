@@ -143,7 +143,12 @@ WAYS: Mapping[str, Way] = {
                 Box("runtime.slim", "TensorFlow 2: for a layer its part. The rest on demand.", _LEFT),
                 Box("runtime.lift_tf1", "TensorFlow 1: both graphs as objects, on the same variables.", _RIGHT),
             ],
-            [Box("runtime.reusable", "The interface of a Reusable SavedModel, read off any object that can be called.")],
+            [
+                Box(
+                    "runtime.reusable",
+                    "The interface of a Reusable SavedModel, read off any object that can be called.",
+                )
+            ],
             [Box("keras.layer", "HubLayer, which knows no Keras: arguments, what is called, configuration.")],
             [
                 Box("keras.keras2", "A layer of tf_keras, or of TensorFlow 2.15.", (0, 0.3)),
