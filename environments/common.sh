@@ -12,9 +12,10 @@ die() {
     exit 1
 }
 
-command -v "$python" >/dev/null || die "'$python' is not installed. Install Python 3.11 or newer, or set PYTHON to one."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-    || die "'$python' is $("$python" --version 2>&1 || echo broken). The environments need Python 3.11 or newer; set PYTHON to one."
+oldest=${REHUB_OLDEST_PYTHON:-3.11} # that the locks are for; newest.sh makes locks for an older one
+command -v "$python" >/dev/null || die "'$python' is not installed. Install Python $oldest or newer, or set PYTHON to one."
+"$python" -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$oldest" \
+    || die "'$python' is $("$python" --version 2>&1 || echo broken). The environments need Python $oldest or newer; set PYTHON to one."
 
 if [ -n "${XDG_CACHE_HOME:-}" ]; then
     cache=$XDG_CACHE_HOME/rehub-dev

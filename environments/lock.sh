@@ -9,7 +9,7 @@ compile() {
     local row=$1
     shift
     [ ${#rows[@]} = 0 ] || [[ " ${rows[*]} " == *" $row "* ]] || return 0
-    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make locks" \
+    "$uv" pip compile --quiet --universal --python-version "$oldest" --generate-hashes --custom-compile-command "make locks" \
         --override "environments/$overrides.in" -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
 }
 

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import tomllib
 
 import rehub
 from scripts import draw_ways as script
 from tests.documentation.pages import ROOT, text
+from tests.project import pyproject
 
 PAGE = "docs/architecture.md"
 PICTURES = ROOT / "docs" / "assets" / "ways"
@@ -24,8 +24,7 @@ def _module(name: str) -> Path | None:
 
 
 def _rooms() -> list[set[str]]:
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (contract,) = config["tool"]["importlinter"]["contracts"]
+    (contract,) = pyproject()["tool"]["importlinter"]["contracts"]
     return [set(re.findall(r"rehub\.(\w+)", layer)) for layer in contract["layers"]]
 
 

@@ -359,7 +359,7 @@ class _Twins:
         return variables if trained else [self._frozen.get(id(variable), variable) for variable in variables]
 
 
-class _Losses:
+class _Losses(keras.regularizers.Regularizer):  # type: ignore[misc]  # Keras 3.12 takes no other callable
     """A regularizer that ignores its variable and adds up losses of the models whose layers share the variable."""
 
     def __init__(self) -> None:
