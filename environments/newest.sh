@@ -14,6 +14,7 @@ case $row in
 esac
 
 copy=$(mktemp -d)
+chmod 755 "$copy" # tests of permissions run as another user
 trap 'rm -rf "$copy"' EXIT
 git -C "$root" archive HEAD | tar -x -C "$copy"
 cd "$copy/environments"
