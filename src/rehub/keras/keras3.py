@@ -32,6 +32,14 @@ if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
         found=keras.__version__,
         required="3",
     )
+if [int(number) for number in keras.version().split(".")[:2]] < [3, 10]:  # it trains copies of a model's variables
+    raise DependencyError(
+        f"Keras {keras.version()} is older than 3.10, the oldest Keras 3 in which models of TensorFlow are layers.",
+        hint="Run: pip install --upgrade keras",
+        package="keras",
+        found=keras.version(),
+        required="3.10",
+    )
 
 
 @keras.saving.register_keras_serializable(package="rehub", name="KerasLayer")
