@@ -64,6 +64,11 @@ dependents: ## Run programs of others, written for tensorflow_hub, on rehub; NAM
 docs: ## Build the site into build/site; any warning is an error, links are checked
 	@environments/run_tests.sh docs
 
+.PHONY: links
+links: docs ## Fetch what the site links to elsewhere; needs a network
+	@env=$(call env,links); find build/site -name '*.html' -print0 \
+	| xargs -0 "$$env/bin/linkchecker" --no-status --no-warnings --check-extern --recursion-level 1
+
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt
 	@environments/lock.sh

@@ -31,6 +31,7 @@ compile scale pyproject.toml --extra demo --extra ray --extra index
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
 compile docs pyproject.toml
 compile release
+compile links
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish
 compile peer-downloaders
