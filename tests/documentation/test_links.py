@@ -1,6 +1,6 @@
 """Links between documents lead somewhere for those who read them in the repository; `make docs` checks the site.
 
-Links to elsewhere are of hosts that last; whether what they name is still there is found out by `make links` every week.
+Links to elsewhere are of hosts that last. Whether what they name is still there, `make links` finds out every week.
 """
 
 from __future__ import annotations

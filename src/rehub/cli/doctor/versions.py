@@ -103,7 +103,7 @@ def _keras_problems(tensorflow: str, found: Mapping[str, str | None]) -> Iterato
     elif (3,) <= _numbers(keras) < _OLDEST_KERAS_3:
         yield Problem(
             "error",
-            f"Keras {keras} is older than {_dotted(_OLDEST_KERAS_3)}, the oldest Keras 3 that hub.KerasLayer works with.",
+            f"Keras {keras} is older than {_dotted(_OLDEST_KERAS_3)}, the oldest Keras 3 for hub.KerasLayer.",
             "Run: pip install --upgrade keras",
         )
     elif _numbers(keras) >= (3,) and _backend()[0] not in _BACKENDS:
