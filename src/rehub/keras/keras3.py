@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from rehub.errors import DependencyError, PolicyError, SignatureError, UsageError
 from rehub.keras.backend import backend
-from rehub.keras.distribution import explain_first_batch
+from rehub.keras.distribution import explain_failure
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import (
-    explain_first_batches,
+    explain_failures,
     forget_parameters,
     is_loading_in_safe_mode,
     leave_inputs_to_layer,
@@ -84,7 +84,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         if not self._backend.is_tensorflow:
             leave_inputs_to_layer(self)
         elif tf.distribute.has_strategy():
-            explain_first_batches(explain_first_batch)
+            explain_failures(explain_failure)
 
     @property
     def trainable(self) -> bool:
@@ -252,7 +252,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         """Traces the model on symbolic inputs."""
         self._refuse_texts(inputs)
         if self._backend.is_tensorflow and tf.distribute.has_strategy():
-            explain_first_batches(explain_first_batch)
+            explain_failures(explain_failure)
         specs = tf.nest.map_structure(_tensor_spec, inputs)
         traced = tf.function(lambda x: self._run(x, training), autograph=False).get_concrete_function(specs)
         return tf.nest.map_structure(self._keras_tensor, traced.structured_outputs)
