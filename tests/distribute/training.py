@@ -77,8 +77,8 @@ def model_of(body: Any, inputs: Any, strategy: Any) -> Any:
     return model
 
 
-def fit(body: Any, inputs: Any, strategy: Any, **options: Any) -> list[float]:
-    """Fits a Keras model of a layer and a head, and returns the losses of three epochs."""
+def fit(body: Any, inputs: Any, strategy: Any, *, epochs: int = 3, **options: Any) -> list[float]:
+    """Fits a Keras model of a layer and a head, and returns the losses of the epochs."""
     model = model_of(body, inputs, strategy)
     rows = dataset(inputs).repeat() if "steps_per_epoch" in options else dataset(inputs)
-    return list(model.fit(rows, epochs=3, verbose=0, **options).history["loss"])
+    return list(model.fit(rows, epochs=epochs, verbose=0, **options).history["loss"])
