@@ -31,6 +31,7 @@ RUN_BY = {
     "docs/tf1_to_tf2.md": "tests/documents/test_migration_pages.py",
     "docs/tf1_to_tf2.pt.md": "tests/documents/test_migration_pages.py",
     "docs/training.md": "tests/train/test_document.py",
+    "docs/using.md": "tests/documents/test_using.py",
     "docs/which_keras.md": "tests/documents/test_start.py",
 }
 """The test that runs all blocks of a page. A page that gets its first block gets a test, and a line here."""
