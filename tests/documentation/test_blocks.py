@@ -24,6 +24,7 @@ RUN_BY = {
     "docs/install.md": "tests/documentation/test_install.py",
     "docs/keras2_to_keras3.md": "tests/documents/test_migration_pages.py",
     "docs/partial_loading.md": "tests/documents/test_partial_loading.py",
+    "docs/publishing.md": "tests/documents/test_publishing.py",
     "docs/security.md": "tests/documents/test_security.py",
     "docs/settings.md": "tests/documents/test_settings.py",
     "docs/tf1_compat_mode.md": "tests/documents/test_tf1_compat_mode.py",
