@@ -21,6 +21,7 @@ RUN_BY = {
     "docs/from_other_loaders.md": "tests/documents/test_migration_pages.py",
     "docs/from_tensorflow_hub.md": "tests/documents/test_from_tensorflow_hub.py",
     "docs/handles_of_tfhub_dev.md": "tests/documents/test_migration_pages.py",
+    "docs/hosting.md": "tests/hub/test_hosting.py",
     "docs/install.md": "tests/documentation/test_install.py",
     "docs/keras2_to_keras3.md": "tests/documents/test_migration_pages.py",
     "docs/partial_loading.md": "tests/documents/test_partial_loading.py",

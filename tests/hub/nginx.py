@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-ROOT = Path(__file__).parents[2]
+from tests.documentation.pages import blocks
+
 _TIMEOUT_S = 30.0
 _AROUND = """
 user {user} {group}; worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -35,13 +36,12 @@ class Nginx:
         page: The document, from the top of the repository.
         wanted: What stands in the one of its blocks that is meant.
         folder: Where everything that nginx writes goes.
-        replaced: Texts of the block that are others here, such as paths. Each of them has to be there. The ports that it
-            listens on are replaced anyway.
+        replaced: Texts of the block that are others here, such as paths. Each of them has to be there. The ports that
+            it listens on are replaced anyway.
     """
 
     def __init__(self, page: str, wanted: str, folder: Path, replaced: Mapping[str, str]) -> None:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        (block,) = (found for found in re.findall(r"^```nginx\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if wanted in found)
+        (block,) = (code for _, language, code in blocks(page) if language == "nginx" and wanted in code)
         self.ports = {port: _free_port() for port in re.findall(r"^ *listen (\d+)", block, re.MULTILINE)}
         for port, free in self.ports.items():
             block = re.sub(rf"^( *listen ){port}\b", rf"\g<1>127.0.0.1:{free}", block, flags=re.MULTILINE)

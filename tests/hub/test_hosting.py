@@ -28,13 +28,13 @@ from rehub.formats.manifest import BLOCK_BYTES
 from rehub.server.tokens import Tokens
 from rehub.storage.folder import FolderStore
 from tests import sample
-from tests.hub.nginx import ROOT, Nginx
+from tests.documentation.pages import ROOT
+from tests.hub.nginx import Nginx
 from tests.publishers import model, push_to, read_from
 from tests.serving import Server
 
 PAGE = "docs/hosting.md"
 TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
-SHELL = 'rehub() { "$PYTHON" -m rehub "$@"; }\n'
 WEIGHTS = random.Random(7).randbytes(2 * BLOCK_BYTES + 1)
 Asked = tuple[int, http.client.HTTPMessage, bytes]
 Ask = Callable[..., Asked]
@@ -120,13 +120,19 @@ def files_at(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def typed(folder: Path) -> None:
-    """Runs what the page tells to type, in a folder with the model ``net``."""
-    sample.write(folder / "net")
-    code = SHELL + "\n".join(re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE))
+def shell(code: str, folder: Path) -> str:
+    """Runs what a page tells to type in a folder, and returns what is printed."""
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(["bash", "-euc", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    command = ["bash", "-euc", f'rehub() {{ "$PYTHON" -m rehub "$@"; }}\n{code}']
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def typed(folder: Path) -> None:
+    """Makes the files that the page makes of the model ``net``."""
+    sample.write(folder / "net")
+    shell("\n".join(re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)), folder)
 
 
 def test_examples_print_what_their_comments_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +169,7 @@ def test_model_is_published_and_fetched_through_nginx(url: str, token: str, tmp_
     assert read_from(f"{url}/acme/net", tmp_path / "second") == sample.read(folder)
 
 
-def test_archives_and_parts_of_files_come_through_nginx(
-    url: str, token: str, ask: Ask, tmp_path: Path
-) -> None:
+def test_archives_and_parts_of_files_come_through_nginx(url: str, token: str, ask: Ask, tmp_path: Path) -> None:
     push_to(url, token, model(tmp_path / "model", b"large", WEIGHTS), "acme/net")
 
     status, headers, archive = ask("/acme/net/1?tf-hub-format=compressed")
@@ -176,9 +180,7 @@ def test_archives_and_parts_of_files_come_through_nginx(
     assert not headers["ETag"].startswith("W/")
 
 
-def test_hub_names_the_host_and_scheme_of_nginx(
-    url: str, token: str, ask: Ask, tmp_path: Path
-) -> None:
+def test_hub_names_the_host_and_scheme_of_nginx(url: str, token: str, ask: Ask, tmp_path: Path) -> None:
     push_to(url, token, model(tmp_path / "model", b"small"), "acme/net")
 
     for target in ("/", "/acme", "/acme/net/1"):
@@ -190,9 +192,7 @@ def test_hub_names_the_host_and_scheme_of_nginx(
     assert (status, headers["Location"].removeprefix(url)) == (302, "/acme/net/1?tf-hub-format=compressed")
 
 
-def test_hub_notes_the_client_of_nginx_whatever_that_claims(
-    nginx: Nginx, ask: Ask, tmp_path: Path
-) -> None:
+def test_hub_notes_the_client_of_nginx_whatever_that_claims(nginx: Nginx, ask: Ask, tmp_path: Path) -> None:
     ask("/acme/net/1", {"X-Forwarded-For": "192.0.2.1"})
 
     (line,) = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if '"/acme/net/1"' in line]
@@ -211,11 +211,9 @@ def test_nginx_sends_those_who_ask_without_encryption_to_the_encrypted_address(
 def test_private_models_come_through_nginx_for_those_with_a_token(url: str, token: str, tmp_path: Path) -> None:
     folder = model(tmp_path / "model", b"small")
     push_to(url, token, folder, "acme/net")
-    for line in re.findall(r"^rehub (serve (?:publisher|token) .*)$", TEXT, flags=re.MULTILINE):
-        code = f'{SHELL}rehub {line} --store "$HUB"'
-        environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "src"), "HUB": str(tmp_path / "hub")}
-        done = subprocess.run(["bash", "-euc", code], env=environment, capture_output=True, text=True, check=True)
-    reader = done.stdout.split()[-1]
+    for line in re.findall(r"^rehub serve (?:publisher|token) .*$", TEXT, flags=re.MULTILINE):
+        said = shell(f"{line} --store hub", tmp_path)
+    reader = said.split()[-1]
 
     with pytest.raises(NotFoundError):
         rehub.resolve(f"{url}/acme/net/1")
