@@ -16,6 +16,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -149,12 +150,26 @@ def test_examples_print_what_their_comments_say(tmp_path: Path, monkeypatch: pyt
     assert sample.read(names["one"]) == sample.read(names["other"]) == sample.FILES
 
 
+def test_tensorflow_hub_takes_files_of_any_web_server(tmp_path: Path, peer_python: Path) -> None:
+    typed(tmp_path)
+    code = "import sys, tensorflow_hub\nfor url in sys.argv[1:]: print(tensorflow_hub.resolve(url))"
+    environment = {"PATH": os.environ["PATH"], "TFHUB_CACHE_DIR": str(tmp_path / "cache"), "CUDA_VISIBLE_DEVICES": "-1"}
+    with files_at(tmp_path / "www") as url:
+        command = [peer_python, "-W", "ignore", "-c", code, f"{url}/acme/net/1", f"{url}/net-1.tar.gz"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert [sample.read(folder) for folder in done.stdout.split()] == [sample.FILES, sample.FILES]
+
+
 def test_nginx_serves_files_and_sends_handles_without_a_version_to_the_newest(tmp_path: Path) -> None:
     typed(tmp_path)
     (tmp_path / "www/acme/net/2").write_bytes(sample.archive({**sample.FILES, "assets/words.txt": b"other"}))
+    pin = json.loads(shell("rehub publish pack --json net -o again", tmp_path))["pin"]
     with Nginx(PAGE, "root", tmp_path / "nginx", {"/srv/www": str(tmp_path / "www")}) as nginx:
         url = f"http://127.0.0.1:{nginx.ports['80']}"
-        assert read_from(f"{url}/acme/net/1", tmp_path / "cache") == sample.FILES
+        with urllib.request.urlopen(f"{url}/acme/net/1") as response:
+            assert response.headers["Content-Type"] == "application/gzip"
+        for handle in (f"{url}/acme/net/1", f"{url}/acme/net/1#sha256={pin}", f"{url}/net-1.tar.gz#sha256={pin}"):
+            assert read_from(handle, tmp_path / "cache") == sample.FILES
         assert read_from(f"{url}/acme/net", tmp_path / "cache")["assets/words.txt"] == b"other"
         with pytest.raises(NotFoundError):
             rehub.resolve(f"{url}/acme/net/3")
