@@ -42,6 +42,8 @@ class Nginx:
 
     def __init__(self, page: str, wanted: str, folder: Path, replaced: Mapping[str, str]) -> None:
         (block,) = (code for _, language, code in blocks(page) if language == "nginx" and wanted in code)
+        if "listen" not in block:  # a part of a server
+            block = f"server {{\nlisten 80;\n{block}}}\n"
         self.ports = {port: _free_port() for port in re.findall(r"^ *listen (\d+)", block, re.MULTILINE)}
         for port, free in self.ports.items():
             block = re.sub(rf"^( *listen ){port}\b", rf"\g<1>127.0.0.1:{free}", block, flags=re.MULTILINE)

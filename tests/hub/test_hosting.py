@@ -256,3 +256,15 @@ def test_nginx_that_keeps_models_sends_them_while_the_hub_is_away(
         assert ask(file)[::2] == (200, WEIGHTS)
         assert ask(archive, {"Accept": "application/vnd.rehub.manifest+json"})[0] == 502
         assert ask(file, {"Authorization": "Bearer other"})[0] == 502
+
+
+def test_nginx_is_a_mirror_with_the_block_of_the_page(hub: Server, token: str, tmp_path: Path) -> None:
+    folder = model(tmp_path / "model", b"small")
+    push_to(hub.url, token, folder, "acme/net")
+    with Nginx("docs/offline.md", "proxy_redirect", tmp_path / "nginx", {"https://$server": hub.url}) as nginx:
+        mirror = f"http://127.0.0.1:{nginx.ports['80']}"
+        with rehub.settings(mirror=mirror, cache_dir=str(tmp_path / "cache")):
+            for handle in ("https://hub.example.com/acme/net", "https://tfhub.dev/acme/net/1"):
+                assert sample.read(rehub.resolve(handle)) == sample.read(folder)
+            with pytest.raises(NotFoundError):
+                rehub.resolve("https://other.example.com/acme/net/1")
