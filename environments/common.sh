@@ -55,6 +55,22 @@ PYTHON
     trap - EXIT
 }
 
+# need PROGRAM PACKAGE WHO: installs a package of Debian and Ubuntu by apt-get, unless its program is there.
+need() {
+    local program=$1 package=$2 who=$3 root_by=()
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && return
+    command -v apt-get >/dev/null || die "$who need '$program' on the PATH. Install it."
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "$who need '$program'. As root, run: apt-get install $package"
+        root_by=(sudo)
+    fi
+    {
+        "${root_by[@]}" apt-get update --quiet \
+            && "${root_by[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get install --quiet --yes --no-install-recommends "$package"
+    } >&2 || die "'$program' could not be installed; the output above says why. By hand: apt-get install $package"
+}
+
 new_uv() {
     "$python" -m venv "$1" || die "'$python -m venv' failed; Debian and Ubuntu have it in the package python3-venv."
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/uv.txt"

@@ -50,7 +50,7 @@ run_pytest() {
     case $row in keras-* | scale) ;; *) peer=$("$here/make_env.sh" peer-tensorflow-hub) || return ;; esac
     # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
     case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index) ;; esac
-    case $row in hub) "$here/browser.sh" >/dev/null || return ;; esac
+    case $row in hub) "$here/browser.sh" >/dev/null && "$here/nginx.sh" || return ;; esac
     scope+=("${tests[@]}")
     case $row in
         tf-keras2) export TF_USE_LEGACY_KERAS=1 ;;
