@@ -65,6 +65,10 @@ dependents: ## Run programs of others, written for tensorflow_hub, on rehub; NAM
 docs: ## Build the site into build/site; any warning is an error, links are checked
 	@environments/run_tests.sh docs
 
+.PHONY: notebooks
+notebooks: ## Run the notebooks, and keep in them what comes out; NAMES="notebooks/semantic_search.ipynb …" for some of them
+	@env=$(call env,scale); "$$env/bin/python" scripts/run_notebooks.py $(NAMES)
+
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt
 	@environments/lock.sh
