@@ -33,7 +33,7 @@ def to_page(notebook: Path) -> tuple[str, dict[str, bytes]]:
                 parts.append(_to_markdown(output))
     title, *rest = parts
     heading, _, text = title.partition("\n")
-    download = f'<a href="../{notebook.name}" download>Download this notebook</a>, to run it yourself.'
+    download = f'<a href="../{notebook.name}" download>Download this notebook</a>, or see [how to run it](README.md).'
     return "\n\n".join([heading, download, text, *rest]), pictures
 
 
@@ -43,4 +43,4 @@ def _to_markdown(output: dict[str, Any]) -> str:
     if html:
         return "\n".join(_STYLE.sub("", table) for table in _TABLE.findall(html))
     text = "".join(output["text"] if output["output_type"] == "stream" else output["data"]["text/plain"])
-    return f"```text\n{text.rstrip()}\n```"
+    return f"``` {{ .text .output .no-copy }}\n{text.rstrip()}\n```"
