@@ -69,6 +69,10 @@ links: docs ## Fetch what the site links to elsewhere; needs a network
 	@env=$(call env,links); find build/site -name '*.html' -print0 \
 	| xargs -0 "$$env/bin/linkchecker" --no-status --no-warnings --check-extern --recursion-level 1
 
+.PHONY: notebooks
+notebooks: ## Run the notebooks, and keep in them what comes out; NAMES="notebooks/semantic_search.ipynb …" for some of them
+	@env=$(call env,scale); "$$env/bin/python" scripts/run_notebooks.py $(NAMES)
+
 .PHONY: locks
 locks: ## Compile environments/*.in into the locked *.txt
 	@environments/lock.sh

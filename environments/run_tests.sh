@@ -49,7 +49,7 @@ run_pytest() {
     # Rows of Keras on another backend compare nothing with the peer.
     case $row in keras-* | scale) ;; *) peer=$("$here/make_env.sh" peer-tensorflow-hub) || return ;; esac
     # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
-    case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index) ;; esac
+    case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index tests/notebooks) ;; esac
     case $row in hub) "$here/browser.sh" >/dev/null && "$here/nginx.sh" || return ;; esac
     scope+=("${tests[@]}")
     case $row in

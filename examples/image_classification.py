@@ -19,55 +19,26 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import quiet  # noqa: F401 - hides what TensorFlow prints while it starts
 import tensorflow as tf
 from matplotlib.figure import Figure
+from patches import MATERIALS, SIZE, Patches, cut_patches
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from skimage import data
-from skimage.transform import resize
 
 import rehub as hub
 from rehub.server.embedded import EmbeddedHub
 
 OUTPUT = Path("examples-output/image_classification")
 MODELS = Path(__file__).parents[1] / "src/rehub/demo/hub"
-MATERIALS = {
-    "bricks": data.brick,
-    "grass": data.grass,
-    "gravel": data.gravel,
-    "tissue": data.immunohistochemistry,
-    "print": data.page,
-    "moon": data.moon,
-    "coins": data.coins,
-    "galaxies": data.hubble_deep_field,
-}
-PATCH, SIZE = 32, 64  # pixels: of a patch in the photograph, and of what the model takes
 HEAD_EPOCHS, TUNING_EPOCHS, BATCH = 8, 8, 32
 FROZEN = "head only"
 EVERYTHING = "everything, training mode"
 LAST_BLOCKS = "last two blocks, fixed statistics"
-Patches: TypeAlias = "tuple[np.ndarray, np.ndarray]"
-"""Images float32 ``[n, 64, 64, 3]`` in [0, 1], and the number of the material of each."""
-
-
-def cut_patches(count: int, left: float, right: float, seed: int) -> Patches:
-    """Cuts patches of each material at random places between two shares of the photograph's width."""
-    random = np.random.default_rng(seed)
-    images = []
-    for photograph in MATERIALS.values():
-        pixels = photograph().astype("float32") / 255
-        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-        height, width = pixels.shape[:2]
-        for _ in range(count):
-            y = random.integers(0, height - PATCH)
-            x = random.integers(int(left * width), int(right * width) - PATCH)
-            images.append(resize(pixels[y : y + PATCH, x : x + PATCH], (SIZE, SIZE), order=1))
-    return np.stack(images).astype("float32"), np.repeat(np.arange(len(MATERIALS)), count)
 
 
 class LastBlocks:

@@ -19,6 +19,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from site_notebooks import to_page
 
 from rehub.cli.main import rehub
 
@@ -29,8 +30,11 @@ OUTSIDE = {
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "src/rehub/server/static/icon.svg": "assets/icon.svg",
     **{f"examples/{path.name}": f"examples/{path.name}" for path in sorted((ROOT / "examples").glob("*.*"))},
+    "notebooks/README.md": "notebooks/README.md",
 }
 """Files of the repository that are not in docs/, and their places on the site."""
+NOTEBOOKS = {f"notebooks/{path.name}": f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+"""Notebooks, and the places of the pages that are made of them."""
 
 _KIND = re.compile(r"^(```\w+) [\w ]+$", re.MULTILINE)  # of which blocks a test runs, after their language
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
@@ -47,18 +51,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that lie outside docs/."""
     for source, place in OUTSIDE.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / source)))
+    for source, place in sorted(NOTEBOOKS.items()):
+        page, pictures = to_page(ROOT / source)
+        files.append(File.generated(config, place, content=page))
+        files.append(File.generated(config, source, abs_src_path=str(ROOT / source)))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Turns links of the repository into links of the site, and blocks of code into what the site colours."""
     here = page.file.src_uri
-    sources = {place: source for source, place in OUTSIDE.items()}
+    places = OUTSIDE | NOTEBOOKS
+    sources = {place: source for source, place in places.items()}
     folder = posixpath.dirname(sources.get(here, f"docs/{here}"))
 
     def on_site(link: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(folder, unquote(link[2])))
-        place = OUTSIDE.get(target) or target.removeprefix("docs/")
+        place = places.get(target) or target.removeprefix("docs/")
         return f"{link[1]}{posixpath.relpath(place, posixpath.dirname(here) or '.')}{link[3]}"
 
     return _LINK.sub(on_site, _KIND.sub(r"\1", markdown))

@@ -30,6 +30,7 @@ NEEDS_TENSORFLOW = (
     "documents",
     "examples",
     "keras",
+    "notebooks",
     "publish",
     "runtime",
     "tf1",
@@ -37,8 +38,8 @@ NEEDS_TENSORFLOW = (
 )
 # What the rows of Keras on JAX and PyTorch run.
 FOR_BACKENDS = (("conformance",), ("keras", "backends"))
-# Collected only where the package is: tf2onnx is in tf-latest, ray and usearch in scale, schemathesis in hub, the
-# others in tf-2.15.
+# Collected only where the package is: tf2onnx is in tf-latest, ray, usearch and nbclient in scale, schemathesis in hub,
+# the others in tf-2.15.
 NEEDS_PACKAGE = {
     "alias/test_names.py": "tensorflow_hub",
     "alias/test_tf_keras.py": "tf_keras",
@@ -47,6 +48,7 @@ NEEDS_PACKAGE = {
     "conversion/test_to_tf1_hub_peer.py": "tensorflow_hub",
     "hub": "schemathesis",
     "index": "usearch",
+    "notebooks": "nbclient",
     "tf1/test_estimator.py": "tensorflow_estimator",
     "tf1/test_estimator_keras_layer.py": "tensorflow_estimator",
     "tf1/test_estimator_parameter_server.py": "tensorflow_estimator",

@@ -113,6 +113,7 @@ def test_wheel_has_the_same_bytes_when_built_from_the_sdist_elsewhere(
 
 def test_sdist_holds_tests_environments_and_documents(unpacked_sdist: Path) -> None:
     wanted = ["CHANGELOG.md", "LICENSE", "Makefile", "docs/settings.md", "environments/no-tf.txt", "tests/conftest.py"]
+    wanted += ["notebooks/README.md", "notebooks/semantic_search.ipynb"]
 
     assert [name for name in wanted if not (unpacked_sdist / name).is_file()] == []
 
