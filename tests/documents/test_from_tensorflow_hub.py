@@ -17,7 +17,8 @@ import pytest
 
 import rehub as hub
 
-TEXT = (Path(__file__).parents[2] / "docs" / "from_tensorflow_hub.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "from_tensorflow_hub.md").read_text(encoding="utf-8")
 
 # Name: the first and the last release of tensorflow_hub whose package has it. Source: the wheels of 0.1.0 to 0.16.1.
 RELEASES = {
@@ -216,10 +217,11 @@ def test_names_of_016_are_those_of_the_table(peer_python: Path) -> None:
     assert names == sorted(name for name, (_, last, _) in _table().items() if last == "0.16")
 
 
-def test_example_prints_what_its_comments_say() -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("page", ["from_tensorflow_hub.md", "from_tensorflow_hub.pt.md"])
+def test_example_prints_what_its_comments_say(page: str) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(code, "from_tensorflow_hub.md", "exec"), {})
+        exec(compile(code, page, "exec"), {})
 
     assert printed.getvalue().splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
 

@@ -11,7 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "tests" / "data" / "tf1_hub" / "text_vocab"
-PAGES = ["tf1_to_tf2.md", "tf1_to_tf2.pt.md", "handles_of_tfhub_dev.md", "keras2_to_keras3.md", "from_other_loaders.md"]
+PAGES = [
+    "from_other_loaders.md",
+    "from_other_loaders.pt.md",
+    "handles_of_tfhub_dev.md",
+    "handles_of_tfhub_dev.pt.md",
+    "keras2_to_keras3.md",
+    "keras2_to_keras3.pt.md",
+    "tf1_to_tf2.md",
+    "tf1_to_tf2.pt.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
