@@ -34,12 +34,6 @@ OUTSIDE = {
 
 _KIND = re.compile(r"^(```\w+) [\w ]+$", re.MULTILINE)  # of which blocks a test runs, after their language
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
-_CELL = re.compile(r"<(t[dh])\b.*?</\1>", re.DOTALL)
-_CELLS_CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
-_JOINT = re.compile(r"(?<=[A-Za-z0-9)\]][_./=,(\[-])(?=[A-Za-z0-9&])|(?<=[A-Za-z]{7}[a-z])(?=[A-Z][a-z]{3})")
-_FLAG = re.compile(r"(?<![\w-])--[a-z0-9]+")
-_SHORT = 12
-"""Up to how many letters code in a table stays in one piece."""
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
 
 
@@ -67,16 +61,6 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return f"{link[1]}{posixpath.relpath(place, posixpath.dirname(here) or '.')}{link[3]}"
 
     return _LINK.sub(on_site, _KIND.sub(r"\1", markdown))
-
-
-def on_page_content(html: str, **_: Any) -> str:
-    """Lets long code in tables break between its parts and nowhere else, so that tables fit a phone."""
-
-    def breaking(code: re.Match[str]) -> str:
-        text = _JOINT.sub("<wbr>", code[0]) if len(code[0]) > _SHORT else code[0]
-        return _FLAG.sub(r'<span class="whole">\g<0></span>', text)
-
-    return _CELL.sub(lambda cell: _CELLS_CODE.sub(breaking, cell[0]), html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
