@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rehub.handle import parse
+
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "tests" / "data" / "tf1_hub" / "text_vocab"
 PAGES = [
@@ -36,3 +38,12 @@ def test_examples_print_what_their_comments_say(
     promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
     assert promised
     assert printed.getvalue().splitlines() == promised
+
+
+@pytest.mark.parametrize("page", ["handles_of_tfhub_dev.md", "handles_of_tfhub_dev.pt.md"])
+def test_handles_of_kaggle_in_the_table_are_one_model(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    handles = re.findall(r"^\| `(https://[\w.]*kaggle\.com/[^`]*)`", text, flags=re.MULTILINE)
+
+    assert len(handles) == 3
+    assert len({parse(handle).location for handle in handles}) == 1
