@@ -9,9 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from rehub.handle import parse
+
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "tests" / "data" / "tf1_hub" / "text_vocab"
-PAGES = ["tf1_to_tf2.md", "tf1_to_tf2.pt.md", "handles_of_tfhub_dev.md", "keras2_to_keras3.md", "from_other_loaders.md"]
+PAGES = [
+    "from_other_loaders.md",
+    "from_other_loaders.pt.md",
+    "handles_of_tfhub_dev.md",
+    "handles_of_tfhub_dev.pt.md",
+    "keras2_to_keras3.md",
+    "keras2_to_keras3.pt.md",
+    "tf1_to_tf2.md",
+    "tf1_to_tf2.pt.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -27,3 +38,12 @@ def test_examples_print_what_their_comments_say(
     promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
     assert promised
     assert printed.getvalue().splitlines() == promised
+
+
+@pytest.mark.parametrize("page", ["handles_of_tfhub_dev.md", "handles_of_tfhub_dev.pt.md"])
+def test_handles_of_kaggle_in_the_table_are_one_model(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    handles = re.findall(r"^\| `(https://[\w.]*kaggle\.com/[^`]*)`", text, flags=re.MULTILINE)
+
+    assert len(handles) == 3
+    assert len({parse(handle).location for handle in handles}) == 1
