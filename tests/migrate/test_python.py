@@ -17,6 +17,7 @@ GRAPH = "import tensorflow.compat.v1 as tf\nimport rehub as hub\n"
     ("before", "after"),
     [
         ("import tensorflow_hub as hub\nhub.load('m')\n", "import rehub as hub\nhub.load('m')\n"),
+        ("import tensorflow_hub as hub\nprint(hub.__file__)\n", "import rehub as hub\nprint(hub.__file__)\n"),
         ("import os, tensorflow_hub as h\nh.load('m')\n", "import os, rehub as h\nh.load('m')\n"),
         ("import tensorflow_hub\ntensorflow_hub.load('m')\n", "import rehub\nrehub.load('m')\n"),
         (

@@ -6,6 +6,8 @@ import rehub
 
 PUBLIC = frozenset(rehub.__all__)
 
+OF_ANY_MODULE = frozenset({"__doc__", "__file__", "__name__", "__package__", "__path__", "__spec__"})
+
 INNER_MODULES = frozenset(
     {
         "compressed_module_resolver",

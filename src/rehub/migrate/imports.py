@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from rehub.migrate.finding import Edit, Finding
-from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, PUBLIC
+from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, OF_ANY_MODULE, PUBLIC
 from rehub.migrate.program import Dotted, Program, dotted, string
 
 _OLD, _NEW = "tensorflow_hub", "rehub"
@@ -38,7 +38,7 @@ def _uses(program: Program) -> Iterator[Finding]:
             yield Finding(
                 "M106", line, "tensorflow_hub.__version__ is used", "compare no versions: rehub has numbers of its own"
             )
-        elif first in PUBLIC:
+        elif first in PUBLIC | OF_ANY_MODULE:
             if first not in GRAPH_MODE | ESTIMATORS:
                 yield Finding("M110", line, f"hub.{first} works as it is")
         elif first in INNER_MODULES and program.qualified(node).startswith(_OLD):
@@ -73,7 +73,7 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
     name, line = dotted(alias.name), program.line(alias)
     if keeps is not None:
         return Finding(
-            "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "mend that first"
+            "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "see that line"
         )
     inner = name.partition(".")[2]
     if inner and (alias.asname is None or _is_used_publicly(program, name)):
