@@ -40,6 +40,9 @@ INNER_MODULES = frozenset(
 )
 """Those of tensorflow_hub 0.1 to 0.16."""
 
+TOOLS = "tools"
+"""The package of commands that was in tensorflow_hub 0.6 to 0.14."""
+
 GRAPH_MODE = frozenset(
     {
         "Module",

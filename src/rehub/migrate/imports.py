@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from rehub.migrate.finding import Edit, Finding
-from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, OF_ANY_MODULE, PUBLIC
+from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, OF_ANY_MODULE, PUBLIC, TOOLS
 from rehub.migrate.program import Dotted, Program, dotted, string
 
 _OLD, _NEW = "tensorflow_hub", "rehub"
@@ -44,7 +44,14 @@ def _uses(program: Program) -> Iterator[Finding]:
         elif first in INNER_MODULES and program.qualified(node).startswith(_OLD):
             yield from _inner(program, node, first, rest)
         elif first and program.qualified(node).startswith(_OLD):
-            yield Finding("M105", line, f"rehub has no hub.{name}", "see help(rehub) for what it has")
+            yield _absent(line, name)
+
+
+def _absent(line: int, name: str) -> Finding:
+    fix = "see help(rehub) for what it has"
+    if name.partition(".")[0] == TOOLS:
+        fix = "rehub train image-classifier and rehub index build take its place"
+    return Finding("M105", line, f"rehub has no hub.{name}", fix)
 
 
 def _inner(program: Program, node: Dotted, module: str, name: str) -> Iterator[Finding]:
@@ -76,6 +83,8 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
             "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "see that line"
         )
     inner = name.partition(".")[2]
+    if inner and inner.partition(".")[0] not in INNER_MODULES:
+        return _absent(line, inner)
     if inner and (alias.asname is None or _is_used_publicly(program, name)):
         code, fix = "M103", "import rehub"
     elif inner:
@@ -126,6 +135,10 @@ def _import_from(program: Program, clause: cst.ImportFrom) -> Finding:
         return Finding("M108", line, f"from {module} import *", fix)
     names = [dotted(alias.name) for alias in clause.names]
     unknown = [name for name in names if name not in PUBLIC]
+    inner = module.partition(".")[2]
+    for name in [inner] if inner else unknown:
+        if name.partition(".")[0] not in INNER_MODULES | {"__version__"}:
+            return _absent(line, name)
     if unknown:
         what = f"from {module} import {', '.join(unknown)}: not public"
         return Finding("M104", line, what, ALIAS)
