@@ -17,6 +17,7 @@ GRAPH = "import tensorflow.compat.v1 as tf\nimport rehub as hub\n"
     ("before", "after"),
     [
         ("import tensorflow_hub as hub\nhub.load('m')\n", "import rehub as hub\nhub.load('m')\n"),
+        ("import tensorflow_hub as hub\nprint(hub.__file__)\n", "import rehub as hub\nprint(hub.__file__)\n"),
         ("import os, tensorflow_hub as h\nh.load('m')\n", "import os, rehub as h\nh.load('m')\n"),
         ("import tensorflow_hub\ntensorflow_hub.load('m')\n", "import rehub\nrehub.load('m')\n"),
         (
@@ -81,6 +82,9 @@ def test_migrate_rewrites(before: str, after: str, tmp_path: Path) -> None:
         ("import tensorflow_hub.resolver as r\nr.x\n", [(1, "M104", "by hand")]),
         ("import tensorflow_hub as h\nh.registry.resolver\n", [(1, "M104", "by hand"), (2, "M104", "by hand")]),
         ("import tensorflow_hub as h\nh.nonsense\n", [(1, "M104", "by hand"), (2, "M105", "by hand")]),
+        ("from tensorflow_hub import load, nonsense\n", [(1, "M105", "by hand")]),
+        ("from tensorflow_hub.tools.make_image_classifier import x\n", [(1, "M105", "by hand")]),
+        ("import tensorflow_hub.tools.make_image_classifier as m\n", [(1, "M105", "by hand")]),
         ("importlib.import_module('tensorflow_hub.resolver')\n", [(1, "M102", "by hand")]),
         (HUB + "hub.__version__\n", [(2, "M106", "by hand")]),
         ("sys.modules['tensorflow_hub'] = None\n", [(1, "M107", "by hand")]),

@@ -44,7 +44,7 @@ def check_copies(variables: Iterable[Any], model: str) -> None:
 
 
 def explain_failure(model: Any, error: Exception, predicts: bool) -> UsageError | None:
-    """Tells why Keras 3 fails in ``predict``, or with the first batch of ``fit`` or ``evaluate``, where a strategy is why.
+    """Tells why Keras 3 fails in ``predict``, or with the first batch of ``fit`` or ``evaluate``, under a strategy.
 
     Args:
         model: Of Keras 3.

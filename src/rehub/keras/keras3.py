@@ -279,7 +279,8 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
             kind = {"sparse": True}
         elif isinstance(output, tf.RaggedTensor):
             kind = {"ragged": True, "ragged_rank": output.ragged_rank, "row_splits_dtype": output.row_splits.dtype.name}
-        known = {name: value for name, value in kind.items() if hasattr(keras.KerasTensor, name)}  # older ones lack some
+        # Older Keras 3 lacks some of these.
+        known = {name: value for name, value in kind.items() if hasattr(keras.KerasTensor, name)}
         return keras.KerasTensor(dimensions(output.shape), self._backend.symbolic_dtype(output.dtype), **known)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -100,7 +100,7 @@ def keeping_seeds(layers: Iterable[Any]) -> Iterator[None]:
 
 
 def explain_failures(explain: Callable[[Any, Exception, bool], HubError | None]) -> None:
-    """Lets errors of Keras 3 on TensorFlow be explained: with the first batch of ``fit`` or ``evaluate``, in ``predict``.
+    """Lets errors of Keras 3 on TensorFlow be explained: of ``predict``, and with the first batch of other methods.
 
     Under a strategy of ``tf.distribute``, Keras looks at that batch before it calls any layer; nothing public tells a
     layer that its model is going to be fitted. The second call does nothing, nor does any where Keras has changed.

@@ -6,6 +6,8 @@ import rehub
 
 PUBLIC = frozenset(rehub.__all__)
 
+OF_ANY_MODULE = frozenset({"__doc__", "__file__", "__name__", "__package__", "__path__", "__spec__"})
+
 INNER_MODULES = frozenset(
     {
         "compressed_module_resolver",
@@ -37,6 +39,9 @@ INNER_MODULES = frozenset(
     }
 )
 """Those of tensorflow_hub 0.1 to 0.16."""
+
+TOOLS = "tools"
+"""The package of commands that was in tensorflow_hub 0.6 to 0.14."""
 
 GRAPH_MODE = frozenset(
     {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from rehub.migrate.finding import Edit, Finding
-from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, PUBLIC
+from rehub.migrate.hub_names import ALIAS, ESTIMATORS, GRAPH_MODE, INNER_MODULES, OF_ANY_MODULE, PUBLIC, TOOLS
 from rehub.migrate.program import Dotted, Program, dotted, string
 
 _OLD, _NEW = "tensorflow_hub", "rehub"
@@ -38,13 +38,20 @@ def _uses(program: Program) -> Iterator[Finding]:
             yield Finding(
                 "M106", line, "tensorflow_hub.__version__ is used", "compare no versions: rehub has numbers of its own"
             )
-        elif first in PUBLIC:
+        elif first in PUBLIC | OF_ANY_MODULE:
             if first not in GRAPH_MODE | ESTIMATORS:
                 yield Finding("M110", line, f"hub.{first} works as it is")
         elif first in INNER_MODULES and program.qualified(node).startswith(_OLD):
             yield from _inner(program, node, first, rest)
         elif first and program.qualified(node).startswith(_OLD):
-            yield Finding("M105", line, f"rehub has no hub.{name}", "see help(rehub) for what it has")
+            yield _absent(line, name)
+
+
+def _absent(line: int, name: str) -> Finding:
+    fix = "see help(rehub) for what it has"
+    if name.partition(".")[0] == TOOLS:
+        fix = "rehub train image-classifier and rehub index build take its place"
+    return Finding("M105", line, f"rehub has no hub.{name}", fix)
 
 
 def _inner(program: Program, node: Dotted, module: str, name: str) -> Iterator[Finding]:
@@ -73,9 +80,11 @@ def _import(program: Program, alias: cst.ImportAlias, keeps: Finding | None) -> 
     name, line = dotted(alias.name), program.line(alias)
     if keeps is not None:
         return Finding(
-            "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "mend that first"
+            "M104", line, f"import {name} stays, because of line {keeps.line}: {keeps.what}", "see that line"
         )
     inner = name.partition(".")[2]
+    if inner and inner.partition(".")[0] not in INNER_MODULES:
+        return _absent(line, inner)
     if inner and (alias.asname is None or _is_used_publicly(program, name)):
         code, fix = "M103", "import rehub"
     elif inner:
@@ -126,6 +135,10 @@ def _import_from(program: Program, clause: cst.ImportFrom) -> Finding:
         return Finding("M108", line, f"from {module} import *", fix)
     names = [dotted(alias.name) for alias in clause.names]
     unknown = [name for name in names if name not in PUBLIC]
+    inner = module.partition(".")[2]
+    for name in [inner] if inner else unknown:
+        if name.partition(".")[0] not in INNER_MODULES | {"__version__"}:
+            return _absent(line, name)
     if unknown:
         what = f"from {module} import {', '.join(unknown)}: not public"
         return Finding("M104", line, what, ALIAS)

@@ -43,8 +43,8 @@ def is_here(device: str | None) -> bool:
 def this_machine() -> str:
     """The name that this machine has in a cluster; ``/job:localhost`` as long as it has joined none by name.
 
-    The coordinator of a ``ParameterServerStrategy`` is ``/job:chief/task:0``. The number belongs to it: TensorFlow takes
-    what a name leaves out from the device of the variable, and would look for a chief 1 to read for the server 1.
+    The coordinator of a ``ParameterServerStrategy`` is ``/job:chief/task:0``. The number belongs to it: TensorFlow
+    takes what a name leaves out from the device of the variable, and would look for a chief 1 to read for the server 1.
     """
     tf = import_tensorflow()
     if not tf.compat.v1.executing_eagerly_outside_functions():
