@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import rehub as hub
 from tests.batch.files import failures, rows, write_parquet, write_records
@@ -110,6 +111,26 @@ def test_predict_brings_a_folder_of_images_to_the_size_and_range_of_the_model(mo
     found = {row["path"]: row["output"] for row in rows(tmp_path / "out")}
     assert found == {"grey/1.png": pytest.approx([0.2] * 3), "red/1.png": [1, 0, 0]}
     assert [(row["file"], row["path"]) for row in failures(tmp_path / "out")] == [("broken.jpg", "broken.jpg")]
+
+
+def test_predict_turns_photographs_upright(tmp_path: Path) -> None:
+    class Top(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3])])
+        def __call__(self, images):
+            return tf.reduce_mean(images[:, :8], axis=[1, 2, 3])
+
+    tf.saved_model.save(Top(), tmp_path / "top")
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[8:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    (tmp_path / "data").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "data" / "as_stored.jpg")
+    Image.fromarray(pixels).save(tmp_path / "data" / "turned.jpg", exif=exif)
+
+    hub.batch.predict(tmp_path / "data", tmp_path / "top", tmp_path / "out")
+
+    assert [round(row["output"]) for row in rows(tmp_path / "out")] == [0, 1]
 
 
 def test_predict_decodes_images_inside_of_parquet(models: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pyarrow.types as pt
 
 from rehub.batch.input_columns import is_image
 from rehub.runtime.tf_version import import_tensorflow
+from rehub.runtime.upright import upright
 from rehub.signature import TensorSpec
 
 _OPEN_IMAGE_BYTES = 1 << 20
@@ -113,9 +114,11 @@ class Feature:
         assert self._spec.shape is not None
         dtype = tf.dtypes.as_dtype(self._spec.dtype)
         try:
-            image = tf.io.decode_image(self._encoded(value), self._spec.shape[3] or 3, expand_animations=False).numpy()
+            encoded = self._encoded(value)
+            image = tf.io.decode_image(encoded, self._spec.shape[3] or 3, expand_animations=False)
         except tf.errors.InvalidArgumentError as error:
             raise ValueError("It is no image that can be read: JPEG, PNG, GIF or BMP.") from error
+        image = upright(image, encoded).numpy()
         if dtype.is_floating:
             image = image.astype(np.float32) / 255  # Source: TensorFlow Hub, common signatures for images
         if self._size is not None and image.shape[:2] != self._size:
