@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rehub.errors import ComparisonError, SignatureError
+from rehub.runtime.tf_message import message_of
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.runtime.upright import upright
 from rehub.tf1.images import get_expected_image_size
@@ -35,7 +36,9 @@ class ImageFiles(Sequence[Any]):
             content = file.read_bytes()
             return upright(tf.io.decode_image(content, channels=3, expand_animations=False), content).numpy()
         except (OSError, tf.errors.InvalidArgumentError) as error:
-            raise ComparisonError(f"'{file}' is no image that can be read: {error}", hint="Take it away.") from error
+            raise ComparisonError(
+                f"'{file}' is no image that can be read: {message_of(error)}", hint="Take it away."
+            ) from error
 
 
 class ImageFitter:

@@ -39,14 +39,13 @@ def _upright(image: Any, content: Any) -> Any:
     """Source: Exif 2.32, "Orientation"."""
     tf = import_tensorflow()
     orientation = _orientation(tf.io.decode_raw(content, tf.uint8))
-    for turned, turn in (
-        ((5, 6, 7, 8), lambda: tf.transpose(image, [1, 0, 2])),
-        ((2, 3, 6, 7), lambda: tf.reverse(image, [1])),
-        ((3, 4, 7, 8), lambda: tf.reverse(image, [0])),
-    ):
-        is_turned = tf.reduce_any(orientation == tf.constant(turned, tf.int64))
-        image = tf.cond(is_turned, turn, lambda: image)  # noqa: B023 - called at once
-    return image
+
+    def is_one_of(*orientations: int) -> Any:
+        return tf.reduce_any(orientation == tf.constant(orientations, tf.int64))
+
+    mirrored = tf.cond(is_one_of(5, 6, 7, 8), lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    turned = tf.cond(is_one_of(2, 3, 6, 7), lambda: tf.reverse(mirrored, [1]), lambda: mirrored)
+    return tf.cond(is_one_of(3, 4, 7, 8), lambda: tf.reverse(turned, [0]), lambda: turned)
 
 
 def _orientation(data: Any) -> Any:
