@@ -198,7 +198,7 @@ def test_predict_adds_columns_to_a_dataset_that_ray_reads(slow: Path, tmp_path: 
     assert "null" in bad["error_output"]
 
 
-def test_run_refuses_the_output_of_a_run_that_goes_on_and_takes_over_when_it_is_killed(
+def test_run_refuses_the_output_of_another_run_and_goes_on_with_it_when_that_was_interrupted(
     slow: Path, tmp_path: Path
 ) -> None:
     data, out = write_parquet(tmp_path / "x.parquet", {"number": range(40)}), tmp_path / "out"
@@ -207,10 +207,12 @@ def test_run_refuses_the_output_of_a_run_that_goes_on_and_takes_over_when_it_is_
         _wait_until(lambda: any(out.glob("part-*.parquet")) or first.poll() is not None, "the first part")
         with pytest.raises(DataError, match=rf"Another run writes to '{out}' at this moment: process {first.pid} "):
             hub.batch.predict(data, slow, out, part_rows=1)
-        assert first.poll() is None
+        first.send_signal(signal.SIGINT)
+        _, talk = first.communicate(timeout=_PATIENCE_S)
     finally:
         first.kill()
-        first.communicate()
+    assert first.returncode == 130
+    assert talk == f"Stopped; what is done is kept in '{out}'. The same command goes on from there.\n"
 
     second = _command(slow, "--input", data, "--output", out, "--part-rows", "1")
     _, talk = second.communicate(timeout=_PATIENCE_S)

@@ -120,7 +120,7 @@ def new_plan(
     if _URL.match(os.fspath(output)):
         raise DataError(
             f"'{output}' is not on this machine.",
-            hint="Name a folder, and copy it when all is there; for a cluster, one that all its machines see.",
+            hint="Name a folder; or pass a ray.data.Dataset, which Ray writes to buckets: see docs/batch.md.",
             path=os.fspath(output),
         )
     found = inputs.find(paths)

@@ -95,7 +95,12 @@ def command(
     prediction.check_installed(ray=address is not None or (workers or 1) > 1)
     options = Options(signature, output_key, columns_of(_columns(column)), batch_size, image_size)
     plan = prediction.new_plan(inputs, handle, folder, options, part_rows)
-    done = prediction.run(plan, workers, address, before_loading=import_quietly)
+    try:
+        done = prediction.run(plan, workers, address, before_loading=import_quietly)
+    except (KeyboardInterrupt, SystemExit):
+        if plan.output.exists():
+            output.tell(f"Stopped; what is done is kept in '{plan.output}'. The same command goes on from there.")
+        raise
     if as_json:
         facts = {**dataclasses.asdict(done), "output": str(done.output)}
         output.write_json({**facts, "failures": str(done.failures) if done.failures else None})
