@@ -212,7 +212,7 @@ def test_run_refuses_the_output_of_another_run_and_goes_on_with_it_when_that_was
     finally:
         first.kill()
     assert first.returncode == 130
-    assert talk == f"Stopped; what is done is kept in '{out}'. The same command goes on from there.\n"
+    assert talk.strip() == f"Stopped; what is done is kept in '{out}'. The same command goes on from there."
 
     second = _command(slow, "--input", data, "--output", out, "--part-rows", "1")
     _, talk = second.communicate(timeout=_PATIENCE_S)
