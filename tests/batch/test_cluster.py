@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+import rehub as hub
+from rehub.errors import DataError
 from tests.batch.files import rows, write_parquet
 
 _PATIENCE_S = 180
@@ -169,20 +172,54 @@ def test_run_with_several_workers_on_this_machine_tells_what_is_wrong_with_the_m
     assert not (tmp_path / "out").exists()
 
 
-def test_predict_adds_columns_to_a_dataset_of_ray(slow: Path, tmp_path: Path) -> None:
+def test_predict_adds_columns_to_a_dataset_that_ray_reads(slow: Path, tmp_path: Path) -> None:
     program = """if True:
         import sys
         import ray
         import rehub as hub
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
-        data = ray.data.from_items([{"number": number, "vector": [1.0]} for number in range(10)])
-        hub.batch.predict(data, sys.argv[1], column="number").write_parquet(sys.argv[2])
+        data = ray.data.read_parquet(sys.argv[1])
+        hub.batch.predict(data, sys.argv[2], column="number").write_parquet(sys.argv[3])
     """
-    environment = {**_ENVIRONMENT, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    subprocess.run([sys.executable, "-c", program, str(slow), str(tmp_path / "out")], env=environment, check=True)
+    numbers = [*range(10), None]
+    data = write_parquet(tmp_path / "x.parquet", {"number": numbers, "vector": [[1.0]] * 11, "error": ["mine"] * 11})
+    subprocess.run(
+        [sys.executable, "-c", program, str(data), str(slow), str(tmp_path / "out")],
+        env={**_ENVIRONMENT, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
+        check=True,
+        timeout=_PATIENCE_S,
+    )
 
     found = pq.read_table(tmp_path / "out").to_pylist()
-    assert sorted((row["number"], row["output"], row["error"]) for row in found) == [(n, n, None) for n in range(10)]
+    assert {row["error"] for row in found} == {"mine"}
+    *good, bad = sorted(found, key=lambda row: (row["number"] is None, row["number"]))
+    assert [(row["number"], row["output"], row["error_output"]) for row in good] == [(n, n, None) for n in range(10)]
+    assert (bad["number"], bad["output"]) == (None, None)
+    assert "null" in bad["error_output"]
+
+
+def test_run_refuses_the_output_of_another_run_and_goes_on_with_it_when_that_was_interrupted(
+    slow: Path, tmp_path: Path
+) -> None:
+    data, out = write_parquet(tmp_path / "x.parquet", {"number": range(40)}), tmp_path / "out"
+    first = _command(slow, "--input", data, "--output", out, "--part-rows", "1")
+    try:
+        _wait_until(lambda: any(out.glob("part-*.parquet")) or first.poll() is not None, "the first part")
+        with pytest.raises(DataError, match=rf"Another run writes to '{out}' at this moment: process {first.pid} "):
+            hub.batch.predict(data, slow, out, part_rows=1)
+        first.send_signal(signal.SIGINT)
+        _, talk = first.communicate(timeout=_PATIENCE_S)
+    finally:
+        first.kill()
+    assert first.returncode == 130
+    assert talk.strip() == f"Stopped; what is done is kept in '{out}'. The same command goes on from there."
+
+    second = _command(slow, "--input", data, "--output", out, "--part-rows", "1")
+    _, talk = second.communicate(timeout=_PATIENCE_S)
+
+    assert re.fullmatch(r"40 rows in 40 files, \d+ of them from an earlier run\.\n", talk)
+    assert [row["number"] for row in rows(out)] == list(range(40))
+    assert not list(out.glob(".*"))
 
 
 def test_run_tells_at_once_that_no_cluster_answers(slow: Path, tmp_path: Path) -> None:

@@ -10,8 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from PIL import Image
+from ray.data.extensions import ArrowTensorArray
 
 import rehub as hub
+from rehub import configuration
+from rehub.batch.dataset import DatasetRunner
+from rehub.batch.options import Options
 from tests.batch.files import failures, rows, write_parquet, write_records
 
 
@@ -112,6 +117,26 @@ def test_predict_brings_a_folder_of_images_to_the_size_and_range_of_the_model(mo
     assert [(row["file"], row["path"]) for row in failures(tmp_path / "out")] == [("broken.jpg", "broken.jpg")]
 
 
+def test_predict_turns_photographs_upright(tmp_path: Path) -> None:
+    class Top(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3])])
+        def __call__(self, images):
+            return tf.reduce_mean(images[:, :8], axis=[1, 2, 3])
+
+    tf.saved_model.save(Top(), tmp_path / "top")
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[8:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    (tmp_path / "data").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "data" / "as_stored.jpg")
+    Image.fromarray(pixels).save(tmp_path / "data" / "turned.jpg", exif=exif)
+
+    hub.batch.predict(tmp_path / "data", tmp_path / "top", tmp_path / "out")
+
+    assert [round(row["output"]) for row in rows(tmp_path / "out")] == [0, 1]
+
+
 def test_predict_decodes_images_inside_of_parquet(models: Path, tmp_path: Path) -> None:
     image = _png((0, 255, 0))
     (tmp_path / "one.png").write_bytes(image)
@@ -121,6 +146,39 @@ def test_predict_decodes_images_inside_of_parquet(models: Path, tmp_path: Path) 
     for column in images:
         hub.batch.predict(path, models / "colours", tmp_path / column, column=column)
         assert rows(tmp_path / column)[0]["output"] == [0, 1, 0]
+
+
+def test_predict_takes_pixels_as_it_does_files(models: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 20, 3)).astype(np.uint8)
+    fitting = np.full((2, 4, 6, 3), 51, np.uint8)
+    columns = {
+        "files": [tf.io.encode_png(each).numpy() for each in pixels],
+        "tensors": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels),
+        "lists": pa.array(pixels.tolist()),
+        "shares": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels / 255),
+        "flat": pa.array(fitting.reshape(2, -1).tolist()),
+    }
+    path = write_parquet(tmp_path / "x.parquet", columns)
+
+    found = {}
+    for column in columns:
+        hub.batch.predict(path, models / "colours", tmp_path / column, column=column)
+        found[column] = [row["output"] for row in rows(tmp_path / column)]
+
+    for column in ("tensors", "lists", "shares"):
+        np.testing.assert_allclose(found[column], found["files"], rtol=1e-5)
+    np.testing.assert_allclose(found["flat"], np.full((2, 3), 0.2), rtol=1e-5)
+
+
+def test_predict_takes_images_of_several_sizes_that_ray_has_read(models: Path) -> None:
+    images = np.empty(2, object)
+    images[:] = [np.full((30, 20, 3), 51, np.uint8), np.full((4, 6, 3), 255, np.uint8)]
+    table = pa.table({"image": ArrowTensorArray.from_numpy(images)})
+
+    found = DatasetRunner(str(models / "colours"), Options(), configuration.current(), cpus=1)(table)
+
+    assert found.column("error").to_pylist() == [None, None]
+    np.testing.assert_allclose(found.column("output").to_pylist(), [[0.2] * 3, [1] * 3], rtol=1e-5)
 
 
 def test_predict_reads_rows_across_and_inside_of_row_groups(models: Path, tmp_path: Path) -> None:

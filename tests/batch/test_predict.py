@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_predict_keeps_rows_that_fail_with_their_errors_and_runs_the_others(mode
         ("x.parquet", 77, 77, None),
         ("x.parquet", 78, 78, "BAD too"),
     ]
-    assert "a text is BAD" in found[0]["error"]
+    assert re.fullmatch(r"InvalidArgumentError: .*a text is BAD.*", found[0]["error"])
+    assert "function_node" not in found[0]["error"]
     assert "null" in found[1]["error"]
 
 
@@ -190,6 +192,42 @@ def test_predict_leaves_a_folder_with_other_files_alone(texts: Path, models: Pat
         hub.batch.predict(texts, models / "lengths", tmp_path / "out")
 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])
+def test_predict_refuses_data_without_rows(name: str, models: Path, tmp_path: Path) -> None:
+    if name == "x.parquet":
+        write_parquet(tmp_path / name, {"text": pa.array([], pa.string())})
+    else:
+        (tmp_path / name).write_text("text\n" if name == "x.csv" else "")
+
+    with pytest.raises(DataError, match=rf"{name}' has no rows"):
+        hub.batch.predict(tmp_path / name, models / "lengths", tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_names_a_path_so_that_it_leads_to_the_model_from_any_folder(
+    texts: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(models)
+
+    done = hub.batch.predict(texts, "lengths", tmp_path / "out")
+
+    facts = pq.read_metadata(done.output / "part-00000.parquet").metadata
+    assert done.handle == facts[b"rehub.handle"].decode() == str(models / "lengths")
+
+
+def test_predict_writes_no_folder_that_is_called_like_a_bucket(
+    texts: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for output in ("s3://bucket/out", Path("gs://bucket/out")):
+        with pytest.raises(DataError, match="is not on this machine"):
+            hub.batch.predict(texts, models / "lengths", output)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
 
 
 def test_predict_leaves_nothing_behind_when_the_model_does_not_fit(texts: Path, models: Path, tmp_path: Path) -> None:

@@ -76,6 +76,33 @@ def test_classifier_takes_encoded_images(colour_classifier: Result) -> None:
     assert outputs["label"].numpy().tolist() == [b"red"] * len(pixels)
 
 
+def test_training_turns_photographs_upright(tmp_path: Path) -> None:
+    class Top(tf.Module):
+        """float32[?, 8, 8, 3] -> float32[?, 2]: how light the upper half is, and the lower one."""
+
+        @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])])
+        def __call__(self, images):
+            return tf.reduce_mean(tf.reshape(images, [-1, 2, SIZE * SIZE // 2, 3]), axis=[2, 3])
+
+    tf.saved_model.save(Top(), str(tmp_path / "top"))
+    for light, rows in (("above", slice(0, 8)), ("below", slice(8, 16))):
+        (tmp_path / "photos" / light).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.zeros((16, 16, 3), np.uint8)
+            pixels[rows] = 150 + 10 * number
+            stored, exif = Image.fromarray(pixels), Image.Exif()
+            if number % 2:
+                stored, exif[0x0112] = stored.rotate(180), 3
+            stored.save(tmp_path / "photos" / light / f"{number}.jpg", exif=exif)
+
+    made = image_classifier(tmp_path / "photos", tmp_path / "top", tmp_path / "out", fine_tune=False, tell=quiet)
+
+    assert made.accuracy == 1
+    served = tf.saved_model.load(str(made.model)).signatures["image_bytes"]
+    turned = (tmp_path / "photos" / "above" / "1.jpg").read_bytes()
+    assert served(image_bytes=tf.constant([turned]))["label"].numpy().tolist() == [b"above"]
+
+
 def test_classifier_passes_the_check_for_publishers(colour_classifier: Result) -> None:
     report = checked(colour_classifier.model)
 

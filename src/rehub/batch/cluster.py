@@ -28,7 +28,7 @@ def run(plan: Plan, todo: Sequence[int], workers: int | None, address: str | Non
         HubError: What `Worker` raises.
     """
     with ray_session(address, workers or 1) as ray:
-        pool = pool_options(ray, workers, most=len(todo))
+        pool = pool_options(ray, workers, most=len(todo), spare_cpus=0)
         blocks = min(len(todo), _MOST_BLOCKS)
         rows = ray.data.from_items([{"number": number} for number in todo], override_num_blocks=blocks).map_batches(
             FragmentRunner, fn_constructor_args=(plan, pool["num_cpus"]), batch_size=1, **pool
@@ -39,16 +39,25 @@ def run(plan: Plan, todo: Sequence[int], workers: int | None, address: str | Non
             yield Summary(row["rows"], row["failed"])
 
 
-def pool_options(ray: Any, workers: int | None, most: int) -> dict[str, Any]:
-    """Returns how many actors ``map_batches`` starts, and how much of a machine each gets."""
+def pool_options(ray: Any, workers: int | None, most: int | None, spare_cpus: int) -> dict[str, Any]:
+    """Returns how many actors ``map_batches`` starts, and how much of a machine each gets.
+
+    Args:
+        ray: Connected.
+        workers: How many are wanted; None for one for each GPU or machine.
+        most: How many there is work for; None where that is not known.
+        spare_cpus: Of each machine, for other steps of the data set: these would wait for ever for the actors' CPUs.
+    """
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     if not machines:
         raise DataError(
             "The Ray cluster has no machine with CPUs.", hint="Start one by 'ray start --address HOST:PORT'."
         )
     gpus = int(sum(machine.get("GPU", 0) for machine in machines))
-    count = min(workers or gpus or len(machines), most)
-    each = min(machine["CPU"] for machine in machines) / -(-count // len(machines))
+    count = workers or gpus or len(machines)
+    count = count if most is None else min(count, most)
+    cpus_of_one = max(0.0, min(machine["CPU"] for machine in machines) - spare_cpus)
+    each = cpus_of_one / -(-count // len(machines))
     cpus = float(int(each)) if each >= 1 else int(each * 1000) / 1000
     return {
         "compute": ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
@@ -63,7 +72,7 @@ class FragmentRunner:
     def __init__(self, plan: Plan, cpus: float) -> None:
         self._plan = plan
         self._worker: Worker | None = None
-        _limit_threads(max(1, int(cpus)))
+        limit_threads(cpus)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Runs the model on fragments."""
@@ -88,7 +97,7 @@ def _pickled(error: Exception) -> bytes:
         return pickle.dumps(HubError(f"{type(error).__name__}: {error}"))
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(cpus: float) -> None:
     """Lets the workers of a machine share its CPUs: TensorFlow takes all for each otherwise."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, int(cpus))))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from rehub import configuration
 from rehub.batch.chunk import Chunk
+from rehub.batch.cluster import limit_threads, pool_options
 from rehub.batch.options import MOST_ROWS, Options
 from rehub.batch.predictor import Predictor
+from rehub.configuration import Settings
 from rehub.errors import DataError
 from rehub.resolvers.chain import lasting, resolve
 
@@ -31,14 +36,13 @@ def predict(dataset: Any, handle: str, output: Any, options: Options, workers: i
     import ray
     import ray.data
 
-    from rehub.batch.cluster import pool_options
-
     if not ray.is_initialized():
         ray.init()
-    pool = pool_options(ray, workers, most=workers or len(ray.nodes()))
+    pool = pool_options(ray, workers, most=None, spare_cpus=1)
+    settings = dataclasses.replace(configuration.current(), progress=None)
     return dataset.map_batches(
         DatasetRunner,
-        fn_constructor_args=(lasting(handle, resolve(handle)), options),
+        fn_constructor_args=(lasting(handle, resolve(handle)), options, settings, pool["num_cpus"]),
         batch_format="pyarrow",
         batch_size=options.batch_size or MOST_ROWS,
         **pool,
@@ -48,15 +52,18 @@ def predict(dataset: Any, handle: str, output: Any, options: Options, workers: i
 class DatasetRunner:
     """What Ray runs on the blocks of a dataset."""
 
-    def __init__(self, handle: str, options: Options) -> None:
+    def __init__(self, handle: str, options: Options, settings: Settings, cpus: float) -> None:
         self._handle = handle
         self._options = options
+        self._settings = settings
         self._predictor: Predictor | None = None
+        limit_threads(cpus)
 
     def __call__(self, table: Any) -> Any:
         """Returns the rows with the outputs of the model; these are null where it failed."""
         if self._predictor is None:
-            self._predictor = Predictor(self._handle, self._options, table.schema, "")
+            with configuration.settings(self._settings):
+                self._predictor = Predictor(self._handle, self._options, table.schema, "")
         chunks = [Chunk("", batch, None) for batch in table.combine_chunks().to_batches()]
         errors: list[str | None] = []
         parts: list[list[Any]] = [[] for _ in self._predictor.fields]
@@ -69,4 +76,8 @@ class DatasetRunner:
             errors += [predicted.errors.get(place) for place in range(rows)]
         for field, part in zip(self._predictor.fields.values(), parts, strict=True):
             table = table.append_column(field, pa.chunked_array(part, field.type))
-        return table.append_column(ERROR, pa.array(errors, pa.string()))
+        return table.append_column(_free(ERROR, table.column_names), pa.array(errors, pa.string()))
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    return _free(f"{name}_output", taken) if name in taken else name

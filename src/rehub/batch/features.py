@@ -15,6 +15,7 @@ import pyarrow.types as pt
 
 from rehub.batch.input_columns import is_image
 from rehub.runtime.tf_version import import_tensorflow
+from rehub.runtime.upright import upright
 from rehub.signature import TensorSpec
 
 _OPEN_IMAGE_BYTES = 1 << 20
@@ -67,7 +68,7 @@ class Feature:
         return self._shaped(array)
 
     def _is_of_images(self, columns: Sequence[Any]) -> bool:
-        return is_image(self._spec) and len(columns) == 1 and not _is_listed(columns[0].type)
+        return is_image(self._spec) and len(columns) == 1
 
     def _texts(self, column: Any) -> Any:
         if not pt.is_binary(column.type):
@@ -78,10 +79,8 @@ class Feature:
 
     def _numbers(self, column: Any) -> Any:
         target = np.dtype(import_tensorflow().dtypes.as_dtype(self._spec.dtype).as_numpy_dtype)
-        if isinstance(column, pa.ExtensionArray) and hasattr(column, "to_numpy_ndarray"):
-            return _cast(column.to_numpy_ndarray(), target)
         if _is_listed(column.type):
-            return _cast(_from_lists(column), target)
+            return _cast(_listed(column), target)
         is_vector = self._spec.shape is not None and len(self._spec.shape) > 1 and len(self._columns) == 1
         if pt.is_string(column.type) and is_vector:
             return _cast(np.array([json.loads(text) for text in column.to_pylist()]), target)
@@ -106,17 +105,37 @@ class Feature:
     # Images
 
     def _images(self, column: Any) -> Any:
-        return np.stack([self._image(value) for value in column.to_pylist()])
+        if _is_listed(column.type):
+            return np.stack([self._fitted(self._pixels(values)) for values in _listed(column)])
+        return np.stack([self._fitted(self._image(value)) for value in column.to_pylist()])
 
     def _image(self, value: Any) -> Any:
         tf = import_tensorflow()
         assert self._spec.shape is not None
-        dtype = tf.dtypes.as_dtype(self._spec.dtype)
         try:
-            image = tf.io.decode_image(self._encoded(value), self._spec.shape[3] or 3, expand_animations=False).numpy()
+            encoded = self._encoded(value)
+            image = tf.io.decode_image(encoded, self._spec.shape[3] or 3, expand_animations=False)
         except tf.errors.InvalidArgumentError as error:
             raise ValueError("It is no image that can be read: JPEG, PNG, GIF or BMP.") from error
-        if dtype.is_floating:
+        return upright(image, encoded).numpy()
+
+    def _pixels(self, values: Any) -> Any:
+        assert self._spec.shape is not None
+        channels = self._spec.shape[3]
+        if values.ndim == 1 and self._size is not None and values.size == math.prod((*self._size, channels or 3)):
+            return values.reshape(*self._size, channels or 3)
+        if values.ndim == 2:
+            values = values[..., None]
+        if values.ndim != 3 or values.shape[2] != (channels or values.shape[2]):
+            raise ValueError(
+                f"Its values have the shape {list(values.shape)}, the input {self._spec.name!r} is {self._spec}."
+            )
+        return values
+
+    def _fitted(self, image: Any) -> Any:
+        tf = import_tensorflow()
+        dtype = tf.dtypes.as_dtype(self._spec.dtype)
+        if dtype.is_floating and image.dtype.kind in "iu":
             image = image.astype(np.float32) / 255  # Source: TensorFlow Hub, common signatures for images
         if self._size is not None and image.shape[:2] != self._size:
             image = tf.image.resize(image, self._size, antialias=True).numpy()
@@ -143,8 +162,11 @@ def _sizes(column: Any) -> Any:
     return np.full(len(column), -(-column.nbytes // max(1, len(column))))
 
 
-def _from_lists(column: Any) -> Any:
-    """Returns lists of one length as an array of all their axes."""
+def _listed(column: Any) -> Any:
+    """Returns lists of one length, or tensors, as an array of all their axes; an array of arrays if they differ."""
+    if isinstance(column, pa.ExtensionArray):
+        is_of_arrow = hasattr(column, "to_numpy_ndarray")
+        return column.to_numpy_ndarray() if is_of_arrow else column.to_numpy(zero_copy_only=False)  # or of Ray
     axes: list[int] = []
     rows = len(column)
     while _is_listed(column.type):

@@ -90,7 +90,7 @@ def _find(path: str) -> dict[str, Kind]:
     if "://" in path:
         raise DataError(
             f"'{path}' is not on this machine.",
-            hint="Copy it to a folder; for a cluster, to one that all its machines see under the same path.",
+            hint="Copy it to a folder; or pass a ray.data.Dataset, which Ray reads from buckets: see docs/batch.md.",
             path=path,
         )
     place = Path(path)

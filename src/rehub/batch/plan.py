@@ -19,7 +19,7 @@ class Plan:
     """A model to be run on a data set.
 
     Attributes:
-        handle: As the user named the model.
+        handle: As the user named the model; a path is absolute.
         lasting_handle: By which each worker gets the same model.
         model_sha256: The digest of the model's files; empty where they cannot be read here.
         options: How the model is run.

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rehub.batch.worker import Summary
 
 PART_ROWS = 16_384
+
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # of two slashes, a Path has one
 
 _Advance = Callable[[int, int], object]
 
@@ -86,7 +89,7 @@ def predict(
         return dataset.predict(dataset_or_path, os.fspath(handle), output, options, workers)
     if output is None:
         raise DataError("No output was named.", hint="Name the folder to write to.")
-    plan = new_plan(dataset_or_path, handle, Path(output), options, part_rows)
+    plan = new_plan(dataset_or_path, handle, output, options, part_rows)
     return run(plan, workers, address)
 
 
@@ -103,7 +106,9 @@ def check_installed(*, ray: bool) -> None:
             )
 
 
-def new_plan(paths: Any, handle: str | os.PathLike[str], output: Path, options: Any, part_rows: int) -> Plan:
+def new_plan(
+    paths: Any, handle: str | os.PathLike[str], output: str | os.PathLike[str], options: Any, part_rows: int
+) -> Plan:
     """Finds the data and the model; arguments and exceptions as for `predict`."""
     from rehub.archive.fingerprint import fingerprint
     from rehub.batch import fragments, inputs, reading
@@ -112,37 +117,60 @@ def new_plan(paths: Any, handle: str | os.PathLike[str], output: Path, options: 
     from rehub.handle import Kind, parse
     from rehub.resolvers.chain import lasting, resolve
 
+    if _URL.match(os.fspath(output)):
+        raise DataError(
+            f"'{output}' is not on this machine.",
+            hint="Name a folder; or pass a ray.data.Dataset, which Ray writes to buckets: see docs/batch.md.",
+            path=os.fspath(output),
+        )
     found = inputs.find(paths)
     schema = reading.schema_of(found)
+    pieces = fragments.split(found, part_rows)
+    if not pieces:
+        raise DataError(f"'{found.files[0]}' has no rows.", hint="See that it is the right file.", path=found.files[0])
     folder = resolve(handle)
     is_here = parse(folder).kind is Kind.PATH
+    named = os.fspath(handle)
+    lasting_handle = lasting(named, folder)
     return Plan(
-        handle=os.fspath(handle),
-        lasting_handle=lasting(os.fspath(handle), folder),
+        handle=lasting_handle if parse(named).kind is Kind.PATH else named,
+        lasting_handle=lasting_handle,
         model_sha256=fingerprint(files_of(folder)) if is_here else "",
         options=options,
         inputs=found,
-        fragments=fragments.split(found, part_rows),
+        fragments=pieces,
         part_rows=part_rows,
         schema=schema,
-        output=output.absolute(),
+        output=Path(output).absolute(),
         settings=dataclasses.replace(configuration.current(), progress=None),
     )
 
 
-def run(plan: Plan, workers: int | None, address: str | None) -> Prediction:
-    """Does what is planned, except what was done before."""
+def run(
+    plan: Plan, workers: int | None, address: str | None, before_loading: Callable[[], object] = lambda: None
+) -> Prediction:
+    """Does what is planned, except what was done before.
+
+    Args:
+        plan: It.
+        workers: As for `predict`.
+        address: As for `predict`.
+        before_loading: Called before this process loads the model.
+    """
     from rehub.batch import journal
     from rehub.batch.part import counts
 
-    done = journal.done(plan)
-    todo = [fragment.number for fragment in plan.fragments if fragment.number not in done]
-    earlier = [counts(plan.part(number)) for number in sorted(done)]
-    rows, failed = (sum(each) for each in zip(*earlier, strict=True)) if earlier else (0, 0)
-    with _progress(plan, done, rows) as advance:
-        for summary in _summaries(plan, todo, workers, address, advance):
-            rows, failed = rows + summary.rows, failed + summary.failed
-    journal.finish(plan)
+    with journal.alone(plan):
+        done = journal.done(plan)
+        todo = [fragment.number for fragment in plan.fragments if fragment.number not in done]
+        earlier = [counts(plan.part(number)) for number in sorted(done)]
+        rows, failed = (sum(each) for each in zip(*earlier, strict=True)) if earlier else (0, 0)
+        if todo:
+            journal.begin(plan)
+            with _progress(plan, rows + failed) as advance:
+                for summary in _summaries(plan, todo, workers, address, advance, before_loading):
+                    rows, failed = rows + summary.rows, failed + summary.failed
+        journal.finish(plan)
     return Prediction(
         output=plan.output,
         handle=plan.handle,
@@ -155,33 +183,31 @@ def run(plan: Plan, workers: int | None, address: str | None) -> Prediction:
 
 
 def _summaries(
-    plan: Plan, todo: Sequence[int], workers: int | None, address: str | None, advance: _Advance
+    plan: Plan,
+    todo: Sequence[int],
+    workers: int | None,
+    address: str | None,
+    advance: _Advance,
+    before_loading: Callable[[], object],
 ) -> Iterator[Summary]:
-    from rehub.batch import journal
+    if address is not None or (workers or 1) > 1:
+        from rehub.batch import cluster
 
-    if not todo:
-        return
-    journal.begin(plan)
-    try:
-        if address is not None or (workers or 1) > 1:
-            from rehub.batch import cluster
+        for summary in cluster.run(plan, todo, workers, address):
+            advance(summary.rows + summary.failed, summary.failed)
+            yield summary
+    else:
+        from rehub.batch.worker import Worker
 
-            for summary in cluster.run(plan, todo, workers, address):
-                advance(summary.rows + summary.failed, summary.failed)
-                yield summary
-        else:
-            from rehub.batch.worker import Worker
-
-            worker = Worker(plan)
-            for number in todo:
-                yield worker.run(number, advance)
-    except BaseException:
-        journal.forget_if_empty(plan)
-        raise
+        before_loading()
+        worker = Worker(plan)
+        advance(0, 0)
+        for number in todo:
+            yield worker.run(number, advance)
 
 
 @contextlib.contextmanager
-def _progress(plan: Plan, done: Any, rows: int) -> Iterator[_Advance]:
+def _progress(plan: Plan, done_rows: int) -> Iterator[_Advance]:
     from rehub.resolvers import progress
 
     if not progress.is_wanted(configuration.current()):
@@ -190,10 +216,12 @@ def _progress(plan: Plan, done: Any, rows: int) -> Iterator[_Advance]:
     counted = [fragment.rows for fragment in plan.fragments]
     total = None if None in counted else sum(count or 0 for count in counted)
     failures = 0
-    with progress.new_bar(total=total, initial=rows, desc="rehub run", unit=" rows", unit_scale=True) as bar:
+    with progress.new_bar(total=total, initial=done_rows, desc="rehub run", unit=" rows", unit_scale=True) as bar:
 
         def advance(count: int, failed: int) -> None:
             nonlocal failures
+            if not count:  # the model is loaded: the time that this took is no time of rows
+                bar.unpause()
             failures += failed
             if failed:
                 bar.set_postfix_str(f"{failures} failed", refresh=False)

@@ -16,6 +16,7 @@ from rehub.batch.features import Feature
 from rehub.batch.model import Model
 from rehub.batch.options import BATCH_BYTES, MOST_ROWS, Options
 from rehub.errors import SignatureError
+from rehub.runtime.tf_message import message_of
 
 _LONGEST_ERROR = 500
 
@@ -153,8 +154,7 @@ class Predictor:
 
 
 def _described(error: Exception) -> str:
-    text = str(getattr(error, "message", None) or error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"[:_LONGEST_ERROR]
+    return f"{type(error).__name__}: {message_of(error)}"[:_LONGEST_ERROR]
 
 
 def _attached_size(handle: str, signature: str | None, model: Model) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ class Prediction:
 
     Attributes:
         output: The folder of Parquet files, one for each part of the data.
-        handle: The model's.
+        handle: The model's; a path is absolute.
         model_sha256: The digest of the model's files, as pins have it; empty where only TensorFlow can read them.
         rows: How many rows the model was run on, those of earlier runs included.
         failed: How many rows failed.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from pathlib import Path
 
 import click
 
@@ -35,7 +33,7 @@ from rehub.cli.group import examples
     "--output",
     "folder",
     required=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The folder for what comes of it: Parquet files. It is new, or one that the same command began.",
 )
 @click.option("--signature", help="The signature to call, instead of the model itself.")
@@ -72,7 +70,7 @@ def command(
     ctx: click.Context,
     handle: str,
     inputs: tuple[str, ...],
-    folder: Path,
+    folder: str,
     signature: str | None,
     output_key: tuple[str, ...],
     column: tuple[str, ...],
@@ -90,22 +88,19 @@ def command(
     1. Run again, it goes on where it was stopped. TensorFlow and pyarrow are needed, and Ray for several workers:
     pip install 'rehub[ray]'.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from rehub.batch import predict
+    from rehub.batch import prediction
+    from rehub.batch.options import Options, columns_of
+    from rehub.runtime.tf_version import import_quietly
 
-    done = predict(
-        list(inputs),
-        handle,
-        folder,
-        signature=signature,
-        output_key=output_key,
-        column=_columns(column),
-        batch_size=batch_size,
-        image_size=image_size,
-        part_rows=part_rows,
-        workers=workers,
-        address=address,
-    )
+    prediction.check_installed(ray=address is not None or (workers or 1) > 1)
+    options = Options(signature, output_key, columns_of(_columns(column)), batch_size, image_size)
+    plan = prediction.new_plan(inputs, handle, folder, options, part_rows)
+    try:
+        done = prediction.run(plan, workers, address, before_loading=import_quietly)
+    except (KeyboardInterrupt, SystemExit):
+        if plan.output.exists():
+            output.tell(f"Stopped; what is done is kept in '{plan.output}'. The same command goes on from there.")
+        raise
     if as_json:
         facts = {**dataclasses.asdict(done), "output": str(done.output)}
         output.write_json({**facts, "failures": str(done.failures) if done.failures else None})

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from rehub.errors import ComparisonError, SignatureError
+from rehub.runtime.tf_message import message_of
 from rehub.runtime.tf_version import import_tensorflow
+from rehub.runtime.upright import upright
 from rehub.tf1.images import get_expected_image_size
 from rehub.tf1.module_spec import load_module_spec
 
@@ -19,7 +21,7 @@ Size = tuple[int, int]
 
 
 class ImageFiles(Sequence[Any]):
-    """The images in some files, RGB, uint8 ``[height, width, 3]``; each is read when it is asked for."""
+    """The images in some files, upright, RGB, uint8 ``[height, width, 3]``; each is read when it is asked for."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
@@ -31,9 +33,12 @@ class ImageFiles(Sequence[Any]):
         tf = import_tensorflow()
         file = self._files[index]
         try:
-            return tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False).numpy()
+            content = file.read_bytes()
+            return upright(tf.io.decode_image(content, channels=3, expand_animations=False), content).numpy()
         except (OSError, tf.errors.InvalidArgumentError) as error:
-            raise ComparisonError(f"'{file}' is no image that can be read: {error}", hint="Take it away.") from error
+            raise ComparisonError(
+                f"'{file}' is no image that can be read: {message_of(error)}", hint="Take it away."
+            ) from error
 
 
 class ImageFitter:

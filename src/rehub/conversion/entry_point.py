@@ -77,7 +77,7 @@ def choose(obj: Any, signature: str | None, handle: str) -> EntryPoint:
             f"'{handle}' has no signature {signature!r}."
             if signature is not None
             else f"'{handle}' cannot be called as it is, and no signature was chosen.",
-            hint=f"Name the signature to convert: {', '.join(sorted(signatures)) or 'it has none'}.",
+            hint=f"Name a signature: {', '.join(sorted(signatures)) or 'it has none'}.",
             handle=handle,
             available=tuple(sorted(signatures)),
         )

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rehub.errors import TrainingError
+from rehub.runtime.tf_message import message_of
 from rehub.runtime.tf_version import import_tensorflow
 from rehub.train.examples import Examples, labelled, listing
 
@@ -103,5 +104,5 @@ def _problem(file: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     except (tf.errors.OpError, ValueError) as error:
-        return str(getattr(error, "message", error)).partition("\n")[0]
+        return message_of(error)
     return "" if all(shape) else "it has no pixels"

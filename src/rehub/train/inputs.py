@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from rehub.runtime.upright import upright
 from rehub.train.examples import Examples
 from rehub.train.trunk import Size, Trunk
 
@@ -84,10 +85,10 @@ class ImageInputs:
 
 
 def decode(content: Any) -> Any:
-    """Returns the RGB image in the bytes of a JPEG, PNG, GIF or BMP file: float32 ``[?, ?, 3]`` in [0, 1]."""
+    """Returns the RGB image in the bytes of a JPEG, PNG, GIF or BMP file, upright: float32 ``[?, ?, 3]`` in [0, 1]."""
     image = tf.io.decode_image(content, channels=3, expand_animations=False)
     image.set_shape([None, None, 3])
-    return tf.cast(image, tf.float32) / 255.0
+    return tf.cast(upright(image, content), tf.float32) / 255.0
 
 
 def fitted(image: Any, size: Size) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +33,12 @@ def command(index: Path, queries: tuple[str, ...], count: int, column: tuple[str
     A QUERY is a text, or for a model that takes images the path of one. It goes through the model that the index is of,
     which is loaded by its handle.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from rehub.index import open_index
+    from rehub.runtime.tf_version import import_quietly
 
     opened = open_index(index)
     opened.check_columns(column)
+    import_quietly()
     found = opened.query(queries, count)
     if as_json:
         output.write_json(
