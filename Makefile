@@ -16,12 +16,12 @@ demo: ## Load a real model from a hub, train, fine-tune and re-export it; writes
 	@env=$(call env,tf-latest); PYTHONPATH=src "$$env/bin/python" -m rehub demo
 
 .PHONY: test
-test: ## Every row, then the site and the linters: what has to pass before a change lands
-	@environments/run_tests.sh $(ROWS) docs lint
+test: ## Every row, then the site, the linters and the distributions: what has to pass before a change lands
+	@environments/run_tests.sh $(ROWS) docs lint dist
 
 .PHONY: test-all
 test-all: ## The same with the slow tests
-	@environments/run_tests.sh -m "" $(ROWS) docs lint
+	@environments/run_tests.sh -m "" $(ROWS) docs lint dist
 
 .PHONY: $(ROWS:%=test-%)
 $(ROWS:%=test-%): test-%:
@@ -46,8 +46,7 @@ benchmark: ## Measure the claims of BENCHMARKS.md beside the peers; NAMES="cold_
 
 .PHONY: dist
 dist: ## Build the wheel and the sdist, twice, and try them where nothing else is installed; writes dist/
-	@env=$(call env,release); tests=$(call env,no-tf); \
-	"$$env/bin/python" scripts/build_distributions.py --test-python "$$tests/bin/python"
+	@environments/run_tests.sh dist
 
 .PHONY: fuzz
 fuzz: ## Feed damaged and hostile files to all readers for FUZZ_SECONDS (600); writes fuzz-output/
@@ -64,6 +63,11 @@ dependents: ## Run programs of others, written for tensorflow_hub, on rehub; NAM
 .PHONY: docs
 docs: ## Build the site into build/site; any warning is an error, links are checked
 	@environments/run_tests.sh docs
+
+.PHONY: links
+links: docs ## Fetch what the site links to elsewhere; needs a network
+	@env=$(call env,links); find build/site -name '*.html' -print0 \
+	| xargs -0 "$$env/bin/linkchecker" --no-status --no-warnings --check-extern --recursion-level 1
 
 .PHONY: notebooks
 notebooks: ## Run the notebooks, and keep in them what comes out; NAMES="notebooks/semantic_search.ipynb …" for some of them

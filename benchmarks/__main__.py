@@ -48,8 +48,11 @@ BENCHMARKS = {
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of each measurement, instead of the usual number.")
+@click.option(
+    "--text", is_flag=True, help="Measure nothing: write claims, methods and commands anew around the numbers."
+)
 @click.option("--quick", is_flag=True, help="Only see that it works: few rounds, small downloads, nothing written.")
-def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
+def main(names: tuple[str, ...], rounds: int | None, text: bool, quick: bool) -> None:
     """Measure rehub beside its peers: all benchmarks, or those in NAMES.
 
     Their sections of BENCHMARKS.md are written anew. REHUB_PEER_PYTHON names a Python with tensorflow_hub 0.16.1,
@@ -60,6 +63,10 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 140  # else a log would get tables of 80 characters
+    page = ROOT / "BENCHMARKS.md"
+    if text:
+        page.write_text(report.rewritten(BENCHMARKS.values(), page.read_text(encoding="utf-8")), encoding="utf-8")
+        return
     results = []
     with tempfile.TemporaryDirectory(prefix="rehub-benchmarks-") as folder:
         setting = Setting(Path(folder), rounds, quick)
@@ -72,9 +79,8 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool) -> None:
             report.print_table(console, *results[-1])
             console.print(f"({time.perf_counter() - start:.0f} s)\n", highlight=False)
         if not quick:
-            page = ROOT / "BENCHMARKS.md"
             before = page.read_text(encoding="utf-8") if names else ""
-            page.write_text(report.markdown(results, setting, before), encoding="utf-8")
+            page.write_text(report.markdown(BENCHMARKS.values(), results, setting, before), encoding="utf-8")
             console.print(f"Written: {page}")
 
 

@@ -8,6 +8,7 @@ from benchmarks.exports import export
 from benchmarks.measuring import Contender, Measurement, Setting, interleave, middle, ratios
 
 TITLE = "Training step on JAX and PyTorch"
+TELLING = "Keras 3 on torch, MobileNetV2, trainable, time, rehub / native"
 METHOD = (
     "A trunk under one dense layer, 8 examples, `fit` as it comes, every contender in a process of its own: "
     "MobileNetV2 with images of 96 x 96, and one dense layer, where the way between the frameworks is all that counts. "

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.measuring import Contender, Measurement, Setting, middle, ratios, run
 
 TITLE = "Bulk inference"
+TELLING = "time of 2 workers / 1 worker, steady state"
 METHOD = (
     "Texts in Parquet through a text encoder (8.4 MB) by `rehub run`. Workers: Ray on this machine, each worker with "
     "one thread; the steady state is the time from the end of the first quarter of the parts to the end of the last "

@@ -14,6 +14,7 @@ from rehub.resolvers.chain import resolve_with
 from rehub.transport.memory import MemoryResponse, MemoryTransport
 
 TITLE = "Command line"
+TELLING = "rehub --help"
 METHOD = "Whole runs of `python -m rehub …` with a cache of 50 models, and of `python -c pass` beside them."
 _MODELS = 50
 

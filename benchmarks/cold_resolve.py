@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.measuring import Contender, Measurement, Setting, interleave, middle, ratios, run
 
 TITLE = "Resolve, cold"
+TELLING = "rehub by blocks / tensorflow_hub"
 METHOD = (
     "A model of 200 MB (random numbers of half precision, stored as float32) from a hub in a process of its own on "
     "the same machine, into an empty cache: as an archive, from a hub that knows nothing else, and by blocks, from one "

@@ -25,6 +25,7 @@ import click
 from benchmarks.measuring import ROOT, Measurement, Setting, environment, interleave, middle, ratios, run
 
 TITLE = "Hub: downloads, requests, memory"
+TELLING = "64 at once, whole, rehub / nginx"
 METHOD = (
     "A file of 500 MB of a model, to 1, 8 and 64 downloads at once by curl, from `rehub serve` with 2 workers and from "
     "nginx (Debian's, with sendfile) with as many, which serves the same file; whole, and without its first byte by a "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from benchmarks.measuring import Measurement, Setting, interleave, run
 
 TITLE = "Import"
+TELLING = "rehub / tensorflow_hub"
 METHOD = 'Whole runs of `python -c "import …"` less those of `python -c pass` of the same Python.'
 _HEAVY = "import rehub, sys; print(len({'tensorflow', 'keras', 'numpy'} & sys.modules.keys()))"
 

@@ -12,6 +12,7 @@ from benchmarks.exports import export
 from benchmarks.measuring import Measurement, Setting, interleave, middle, ratios, run
 
 TITLE = "Inspect"
+TELLING = "BERT: rehub / saved_model_cli"
 METHOD = (
     "Whole runs of `rehub inspect` and of `saved_model_cli show --all` of the same TensorFlow, on models with random "
     "weights: one layer, EfficientNetB0 (all as Keras 2 saves it, 4,000 objects), and 12 encoder layers of BERT's size "

@@ -6,6 +6,7 @@ from benchmarks.exports import export
 from benchmarks.measuring import Contender, Measurement, Setting, middle
 
 TITLE = "Layer call"
+TELLING = "Keras 3, graph"
 METHOD = (
     "`hub.KerasLayer` against the restored function that it calls, in turn in one process: ResNet50 on images of "
     "224 x 224, 8 at once in a `tf.function`, 1 at once eagerly. Of a tiny model, what the layer adds to each call."

@@ -6,6 +6,7 @@ from benchmarks.exports import export
 from benchmarks.measuring import Contender, Measurement, Setting, middle
 
 TITLE = "Load time"
+TELLING = "BERT base, layer / tf.saved_model.load"
 METHOD = (
     "`hub.KerasLayer(path)` against `tf.saved_model.load(path)`, in turn in one process, with TensorFlow 2.21 and "
     "Keras 3. The models are saved by Keras 2 with random weights: EfficientNetB0, 21 MB of variables, and a text "

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.measuring import Contender, Measurement, Setting, middle, ratios, run
 
 TITLE = "TF1 Hub module"
+TELLING = "training step in TensorFlow 2, converted / native"
 METHOD = (
     "A convolutional network of 60 blocks with batch normalisation, 38 MB of variables, as a module in the TF1 Hub "
     "format. `hub.Module` applied and run, and trained, against the same code that builds the graph without a module, "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 
 from rich.console import Console
@@ -14,6 +15,9 @@ from benchmarks.measuring import Measurement, Setting, run
 
 Results = Sequence[tuple[ModuleType, Sequence[Measurement]]]
 _COLUMNS = ("measured", "median", "quartiles", "target", "", "behind it")
+_HEAD = ("section", "measured", "median", "target", "")
+_KEPT = "kept"
+_CELL = re.compile(r"(?<!\\)\|")
 _SECTION = "\n## "
 _VERSIONS = (
     "import importlib.metadata as m\n"
@@ -35,30 +39,72 @@ def print_table(console: Console, module: ModuleType, measurements: Sequence[Mea
     console.print(table)
 
 
-def markdown(results: Results, setting: Setting, before: str = "") -> str:
+def markdown(modules: Iterable[ModuleType], results: Results, setting: Setting, before: str = "") -> str:
     """Writes measurements as a page, with the facts about the machine that explain them.
 
     Args:
-        results: The benchmarks that were run.
+        modules: All benchmarks, in the order of the page.
+        results: Those that were run.
         setting: Where they ran.
-        before: The page as it was: the sections of other benchmarks stay as they are there.
+        before: The page as it was: what other benchmarks measured stays as it is there.
     """
-    sections = {section.partition("\n")[0]: section for section in before.split(_SECTION)[1:]}
-    sections |= {module.TITLE: _section(module, measurements) for module, measurements in results}
-    parts = [
+    measured = {
+        module.TITLE: [_row(_cells(m, module.TELLING)) for m in measurements] for module, measurements in results
+    }
+    return _page(modules, _machine(setting), _tables(before) | measured)
+
+
+def rewritten(modules: Iterable[ModuleType], before: str) -> str:
+    """Writes the text of a page anew, around what was measured. Arguments as of `markdown`."""
+    facts = before.partition(_SECTION)[0].splitlines()
+    return _page(modules, [line[2:] for line in facts if line.startswith("- ")], _tables(before))
+
+
+def _tables(page: str) -> dict[str, list[str]]:
+    """The rows of each section, by its title."""
+    found = {}
+    for section in page.split(_SECTION)[1:]:
+        title, *lines = section.splitlines()
+        found[title] = [line for line in lines if line.startswith("| ")][2:]
+    return found
+
+
+def _page(modules: Iterable[ModuleType], machine: Sequence[str], tables: Mapping[str, Sequence[str]]) -> str:
+    there = [module for module in modules if module.TITLE in tables]
+    lines = [
         "# Benchmarks",
         "Written by `make benchmark`. Contenders take turns within each round; ratios are of the same round, ours "
         "first, so smaller is better. A target is the most that the median may be.",
-        *(f"- {fact}" for fact in _machine(setting)),
+        "",
+        *(f"- {fact}" for fact in machine),
+        "",
+        *_head(there, tables),
     ]
-    lines = [*parts[:2], "", *parts[2:]]
-    return _SECTION.join(["\n".join(lines) + "\n", *sections.values()])
+    return _SECTION.join(["\n".join(lines) + "\n", *(_section(module, tables[module.TITLE]) for module in there)])
 
 
-def _section(module: ModuleType, measurements: Sequence[Measurement]) -> str:
-    lines = [module.TITLE, module.__doc__ or "", "", module.METHOD, ""]
-    lines += [_row(_COLUMNS), _row(["---"] * len(_COLUMNS)), *(_row(_cells(m)) for m in measurements)]
-    return "\n".join(lines) + "\n"
+def _head(modules: Iterable[ModuleType], tables: Mapping[str, Sequence[str]]) -> list[str]:
+    """One row of each section, and how many targets are kept."""
+    lines = [_row(_HEAD), _row(["---"] * len(_HEAD))]
+    verdicts = []
+    for module in modules:
+        rows = [[cell.strip() for cell in _CELL.split(row)[1:-1]] for row in tables[module.TITLE]]
+        anchor = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", module.TITLE).lower())
+        lines += [
+            f"| [{module.TITLE}](#{anchor}) | {what.strip('*')} | {median} | {target} | {verdict} |"
+            for what, median, _, target, verdict, _ in rows
+            if what.startswith("**")
+        ]
+        verdicts += [verdict for *_, verdict, _ in rows if verdict]
+    kept = verdicts.count(_KEPT)
+    return [*lines, "", f"Of {len(verdicts)} targets, {kept} are kept, and {len(verdicts) - kept} are not."]
+
+
+def _section(module: ModuleType, rows: Sequence[str]) -> str:
+    name = module.__name__.rpartition(".")[2]
+    lines = [module.TITLE, (module.__doc__ or "").strip(), "", module.METHOD, ""]
+    lines += ["```bash", f"make benchmark NAMES={name}", "```", ""]
+    return "\n".join([*lines, _row(_COLUMNS), _row(["---"] * len(_COLUMNS)), *rows]) + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -66,12 +112,12 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cells(measurement: Measurement) -> list[str]:
+def _cells(measurement: Measurement, telling: str = "") -> list[str]:
     low, high = measurement.spread
     unit = f" {measurement.unit}" if measurement.unit else ""
-    verdict = {True: "kept", False: "falls short", None: ""}[measurement.keeps_claim]
+    verdict = {True: _KEPT, False: "falls short", None: ""}[measurement.keeps_claim]
     return [
-        measurement.what,
+        f"**{measurement.what}**" if measurement.what == telling else measurement.what,
         f"{_number(measurement.median)}{unit}",
         f"{_number(low)} to {_number(high)} ({len(measurement.values)})",
         "" if measurement.limit is None else f"{_number(measurement.limit)}{unit}",

@@ -8,6 +8,7 @@ from benchmarks.exports import export
 from benchmarks.measuring import Contender, Measurement, Setting, interleave, middle, ratios
 
 TITLE = "Training step"
+TELLING = "Keras 3, fit, trainable, time, rehub / native"
 METHOD = (
     "EfficientNetB0 as a trunk under one dense layer, 8 images of 224 x 224, every contender in a process of its own; "
     "`fit` without XLA. Memory is the peak of resident memory during tracing and all steps, less what was resident "

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.measuring import ROOT, Contender, Measurement, Setting, interleave, middle, ratios, run
 
 TITLE = "Resolve, warm"
+TELLING = "each of many calls"
 METHOD = (
     "A model of three files, once fetched from a hub that is gone then. In one process, the mean of many calls; in a "
     "fresh process, the import and the first call. A hit is a model whose files are all there, each of its size; for "

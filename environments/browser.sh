@@ -5,18 +5,7 @@
 # shellcheck source=environments/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-if ! command -v chromium >/dev/null; then
-    command -v apt-get >/dev/null || die "the tests of pages need Chromium, as 'chromium' on the PATH. Install it."
-    root_by=()
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || die "the tests of pages need Chromium. As root, run: apt-get install chromium"
-        root_by=(sudo)
-    fi
-    {
-        "${root_by[@]}" apt-get update --quiet \
-            && DEBIAN_FRONTEND=noninteractive "${root_by[@]}" apt-get install --quiet --yes --no-install-recommends chromium
-    } >&2 || die "Chromium could not be installed; the output above says why. By hand: apt-get install chromium"
-fi
+need chromium chromium "the tests of pages"
 command -v npm >/dev/null || die "the tests of pages need axe-core, which npm installs. Install Node.js with npm."
 
 pages=$root/tests/hub/pages

@@ -12,9 +12,10 @@ die() {
     exit 1
 }
 
-command -v "$python" >/dev/null || die "'$python' is not installed. Install Python 3.11 or newer, or set PYTHON to one."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-    || die "'$python' is $("$python" --version 2>&1 || echo broken). The environments need Python 3.11 or newer; set PYTHON to one."
+oldest=${REHUB_OLDEST_PYTHON:-3.11} # that the locks are for; newest.sh makes locks for an older one
+command -v "$python" >/dev/null || die "'$python' is not installed. Install Python $oldest or newer, or set PYTHON to one."
+"$python" -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$oldest" \
+    || die "'$python' is $("$python" --version 2>&1 || echo broken). The environments need Python $oldest or newer; set PYTHON to one."
 
 if [ -n "${XDG_CACHE_HOME:-}" ]; then
     cache=$XDG_CACHE_HOME/rehub-dev
@@ -52,6 +53,22 @@ except OSError:
 PYTHON
     rm -rf "$building"
     trap - EXIT
+}
+
+# need PROGRAM PACKAGE WHO: installs a package of Debian and Ubuntu by apt-get, unless its program is there.
+need() {
+    local program=$1 package=$2 who=$3 root_by=()
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null && return
+    command -v apt-get >/dev/null || die "$who need '$program' on the PATH. Install it."
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "$who need '$program'. As root, run: apt-get install $package"
+        root_by=(sudo)
+    fi
+    {
+        "${root_by[@]}" apt-get update --quiet \
+            && "${root_by[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get install --quiet --yes --no-install-recommends "$package"
+    } >&2 || die "'$program' could not be installed; the output above says why. By hand: apt-get install $package"
 }
 
 new_uv() {

@@ -9,7 +9,7 @@ compile() {
     local row=$1
     shift
     [ ${#rows[@]} = 0 ] || [[ " ${rows[*]} " == *" $row "* ]] || return 0
-    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make locks" \
+    "$uv" pip compile --quiet --universal --python-version "$oldest" --generate-hashes --custom-compile-command "make locks" \
         --override "environments/$overrides.in" -o "environments/$row.txt" "environments/$row.in" "${upgrade[@]}" "$@"
 }
 
@@ -31,6 +31,7 @@ compile scale pyproject.toml --extra demo --extra ray --extra index
 compile no-tf pyproject.toml --extra server --extra bucket --extra migrate
 compile docs pyproject.toml
 compile release
+compile links
 compile tools pyproject.toml --extra demo --extra bucket --extra migrate
 compile fuzz pyproject.toml --extra publish
 compile peer-downloaders

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Usage: run_tests.sh [-m MARKERS] [-t TESTS] ROW… Runs each row (also "lint", and "docs", which is the site) to its end,
-# whatever the others do, then prints one line per row and the closing lines of pytest. Exits with 1 if a row failed. TESTS
-# is a file or folder.
+# Usage: run_tests.sh [-m MARKERS] [-t TESTS] ROW… Runs each row (also "lint", "docs", which is the site, and "dist", which
+# is what is released) to its end, whatever the others do, then prints one line per row and the closing lines of pytest.
+# Exits with 1 if a row failed. TESTS is a file or folder.
 # shellcheck source=environments/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
@@ -36,6 +36,13 @@ build_site() {
     PYTHONPATH=src NO_MKDOCS_2_WARNING=true "$env/bin/mkdocs" build --strict
 }
 
+build_distributions() {
+    local env tests
+    env=$("$here/make_env.sh" release) || return
+    tests=$("$here/make_env.sh" no-tf) || return
+    "$env/bin/python" scripts/build_distributions.py --test-python "$tests/bin/python"
+}
+
 run_pytest() {
     local row=$1 env peer='' tfjs='' scope=() status=0
     env=$("$here/make_env.sh" "$row") || return
@@ -43,7 +50,7 @@ run_pytest() {
     case $row in keras-* | scale) ;; *) peer=$("$here/make_env.sh" peer-tensorflow-hub) || return ;; esac
     # What needs no TensorFlow is the same in every row, and runs once, in the row that has none.
     case $row in tf-*) scope=(--only-tensorflow) ;; keras-*) scope=(--only-backend) ;; hub) scope=(tests/hub) ;; scale) scope=(tests/batch tests/index tests/notebooks) ;; esac
-    case $row in hub) "$here/browser.sh" >/dev/null || return ;; esac
+    case $row in hub) "$here/browser.sh" >/dev/null && "$here/nginx.sh" || return ;; esac
     scope+=("${tests[@]}")
     case $row in
         tf-keras2) export TF_USE_LEGACY_KERAS=1 ;;
@@ -67,6 +74,7 @@ for row in "$@"; do
     case $row in
         lint) run_linters || result=FAILED ;;
         docs) build_site || result=FAILED ;;
+        dist) build_distributions || result=FAILED ;;
         *) (run_pytest "$row") </dev/null 2>&1 | tee "$logs/$row" || result=FAILED ;;
     esac
     [ $result = passed ] || failed=1

@@ -38,6 +38,7 @@ NOTEBOOKS = {f"notebooks/{path.name}": f"notebooks/{path.stem}.md" for path in (
 
 _KIND = re.compile(r"^(```\w+) [\w ]+$", re.MULTILINE)  # of which blocks a test runs, after their language
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
+_WAY = re.compile(r'<img alt="([^"]+)" src="[^"]*assets/ways/(\w+\.svg)"[^>]*>')
 _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
 
 
@@ -72,6 +73,16 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return f"{link[1]}{posixpath.relpath(place, posixpath.dirname(here) or '.')}{link[3]}"
 
     return _LINK.sub(on_site, _KIND.sub(r"\1", markdown))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Puts the pictures of ways into their page, where they have its colours."""
+
+    def drawn(image: re.Match[str]) -> str:
+        picture = (ROOT / "docs" / "assets" / "ways" / image[2]).read_text(encoding="utf-8")
+        return picture.replace("<svg ", f'<svg class="way" role="img" aria-label="{image[1]}" ', 1)
+
+    return _WAY.sub(drawn, html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -19,10 +19,11 @@ TELLS = "import json, sys, tensorflow_hub; print(json.dumps([tensorflow_hub.__fi
 INSTALLS = "import rehub; rehub.install_as_tensorflow_hub()\n"
 
 
-def run(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     known = {name: value for name, value in os.environ.items() if not name.startswith(("TFHUB_", "REHUB_"))}
     return subprocess.run(
         [sys.executable, *map(str, command)],
+        input=typed,
         capture_output=True,
         text=True,
         timeout=120,
@@ -68,6 +69,36 @@ def test_module_finds_rehub(script: Path) -> None:
         [str(script), "a"],
         "__main__",
     ]
+
+
+def test_package_runs_as_python_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool" / "__init__.py").write_text("")
+    (tmp_path / "tool" / "beside.py").write_text("import tensorflow_hub\n")
+    (tmp_path / "tool" / "__main__.py").write_text(
+        "import json, sys\nfrom .beside import tensorflow_hub\n"
+        "print(json.dumps([tensorflow_hub.__file__, __name__, __package__, __spec__.name, sys.argv]))\n"
+    )
+    path = f"{ROOT}{os.pathsep}{tmp_path}"
+    expected = told("-m", "tool", "a", "-m", PYTHONPATH=f"{OURS.parents[1]}{os.pathsep}{path}")
+    assert told("-m", "rehub.alias", "-m", "tool", "a", "-m", PYTHONPATH=path) == expected
+    assert expected[:4] == [str(OURS), "__main__", "tool", "tool.__main__"]
+
+
+def test_unittest_runs_tests_on_rehub(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import unittest\nimport tensorflow_hub\nclass It(unittest.TestCase):\n"
+        f"    def test_it(self):\n        self.assertEqual(tensorflow_hub.__file__, {str(OURS)!r})\n"
+    )
+    done = run("-m", "rehub.alias", "-m", "unittest", "test_it", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "Ran 1 test" in done.stderr
+
+
+@pytest.mark.parametrize("shell", [["-m", "code", "-q"], ["-"]])
+def test_what_is_typed_finds_rehub(shell: list[str]) -> None:
+    done = run("-m", "rehub.alias", *shell, typed="import tensorflow_hub\nprint(tensorflow_hub.__file__)\n")
+    assert str(OURS) in done.stdout
 
 
 def test_code_finds_rehub() -> None:

@@ -12,9 +12,10 @@ import pytest
 from benchmarks import cli_time, import_time, warm_resolve
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.measuring import Measurement, Setting, interleave, ratios
-from benchmarks.report import markdown
+from benchmarks.report import markdown, rewritten
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -24,6 +25,7 @@ def test_benchmark_states_its_claim(name: str) -> None:
     assert module.__doc__
     assert module.TITLE
     assert module.METHOD
+    assert module.TELLING
     assert callable(module.measure)
 
 
@@ -83,7 +85,7 @@ def test_report_names_machine_target_and_verdict(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("REHUB_DOWNLOADERS_PYTHON", sys.executable)
     measurements = [Measurement("us / them", [0.5, 1.5, 1.75], limit=1, detail="3 s, 2 s")]
 
-    page = markdown([(import_time, measurements)], Setting(tmp_path))
+    page = markdown(BENCHMARKS.values(), [(import_time, measurements)], Setting(tmp_path))
 
     assert f"{os.cpu_count()} cores" in page
     assert "| us / them | 1.5 | 1 to 1.62 (3) | 1 | falls short | 3 s, 2 s |" in page
@@ -95,8 +97,32 @@ def test_report_of_some_keeps_the_sections_of_others(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(f"REHUB_{name}_PYTHON", sys.executable)
     setting = Setting(tmp_path)
     old, new = [Measurement("calls", [7.5])], [Measurement("calls", [2.5])]
-    before = markdown([(import_time, old), (cli_time, old), (warm_resolve, old)], setting)
+    before = markdown(BENCHMARKS.values(), [(import_time, old), (cli_time, old), (warm_resolve, old)], setting)
 
-    page = markdown([(cli_time, new)], setting, before)
+    page = markdown(BENCHMARKS.values(), [(cli_time, new)], setting, before)
 
-    assert page == markdown([(import_time, old), (cli_time, new), (warm_resolve, old)], setting)
+    assert page == markdown(BENCHMARKS.values(), [(import_time, old), (cli_time, new), (warm_resolve, old)], setting)
+
+
+def test_page_has_the_text_of_the_benchmarks_as_they_are() -> None:
+    assert rewritten(BENCHMARKS.values(), PAGE) == PAGE
+
+
+def test_page_has_a_section_with_its_command_for_every_benchmark() -> None:
+    sections = {section.partition("\n")[0]: section for section in PAGE.split("\n## ")[1:]}
+
+    assert set(sections) == {module.TITLE for module in BENCHMARKS.values()}
+    for name, module in BENCHMARKS.items():
+        assert f"\nmake benchmark NAMES={name}\n" in sections[module.TITLE]
+
+
+def test_head_of_the_page_has_the_telling_row_of_every_benchmark() -> None:
+    head = PAGE.partition("\n## ")[0]
+
+    for module in BENCHMARKS.values():
+        assert f"| [{module.TITLE}](" in head
+        assert f"| {module.TELLING} |" in head
+    assert head.rstrip().splitlines()[-1] == (
+        f"Of {PAGE.count('| kept |') + PAGE.count('| falls short |') - head.count('| kept |')} targets, "
+        f"{PAGE.count('| kept |') - head.count('| kept |')} are kept, and {PAGE.count('| falls short |')} are not."
+    )

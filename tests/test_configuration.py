@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 import os
 import pickle
 import re
@@ -78,7 +79,7 @@ def test_document_names_every_variable_that_the_code_names() -> None:
 
 
 def test_docstring_names_every_variable_at_its_setting() -> None:
-    entries = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", Settings.__doc__ or "", flags=re.MULTILINE)
+    entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", inspect.getdoc(Settings) or "", flags=re.MULTILINE)
     assert [name for name, _ in entries] == [field.name for field in dataclasses.fields(Settings)]
     for variable, name in configuration.variables().items():
         assert f"``{variable}" in dict(entries)[name] or variable == "TFHUB_DISABLE_CERT_VALIDATION"

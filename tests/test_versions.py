@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import rehub
+from tests.project import pyproject
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return pyproject()["project"]
 
 
 def _supported(package: str) -> list[str]:

@@ -17,19 +17,27 @@ import tensorflow as tf
 import rehub as hub
 
 from . import models
-from .training import IS_KERAS_3, Loop, fit
+from .training import IS_KERAS_3, Loop, dataset, fit, model_of
 
 OWN = "ram://coordinator"  # in the memory of the coordinator: no server can read or write it
 SAME = {"batch_norm": "inference"}
 
 
 class Coordinator:
-    """Trains, step after step, on whichever worker is free."""
+    """Trains, step after step, on whichever worker is free.
+
+    Attributes:
+        pieces: Into how many the servers share each variable that is made from now on.
+    """
 
     def __init__(self, cluster: dict[str, list[str]]) -> None:
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(tf.train.ClusterSpec(cluster), rpc_layer="grpc")
-        self.strategy = tf.distribute.ParameterServerStrategy(resolver)
+        self.pieces = 1
+        self.strategy = tf.distribute.ParameterServerStrategy(resolver, variable_partitioner=self._share)
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+
+    def _share(self, shape: Any, **_: Any) -> list[int]:
+        return [self.pieces, *[1] * (len(shape) - 1)]
 
     def make(self, path: str, **options: Any) -> Any:
         with self.strategy.scope():
@@ -49,9 +57,10 @@ class Coordinator:
         return [float(loss.fetch()) for loss in losses]
 
 
-def message_of(call: Any) -> str:
+def result_of(call: Any) -> Any:
+    """What it returns, or the error with which it says what to do."""
     try:
-        return f"no error, but {call()}"
+        return call()
     except hub.errors.UsageError as error:
         return f"UsageError: {error}"
 
@@ -72,7 +81,7 @@ def train(coordinator: Coordinator, handle: str, texts: str) -> dict[str, Any]:
         "devices": [variable.device for variable in layer.resolved_object.variables],
         "path": hub.resolve(handle),
     }
-    here = {"experimental_io_device": "/job:chief"}
+    here = {"experimental_io_device": "/job:chief/task:0"}
     tf.saved_model.save(layer.resolved_object, f"{OWN}/tuned", options=tf.saved_model.SaveOptions(**here))
     facts["saved"] = hub.load(f"{OWN}/tuned").kernel.numpy().tolist()
     options = tf.train.CheckpointOptions(**here)
@@ -80,12 +89,27 @@ def train(coordinator: Coordinator, handle: str, texts: str) -> dict[str, Any]:
     again = coordinator.make(handle, **SAME)
     tf.train.Checkpoint(layer=again).read(path, options=options).assert_existing_objects_matched()
     facts["restored"] = again.resolved_object.kernel.numpy().tolist()
-    if IS_KERAS_3:
-        facts["fit"] = message_of(lambda: fit(coordinator.make(handle), models.ROWS, coordinator.strategy))
-    else:
-        endless = {"steps_per_epoch": 1}
-        facts["fit"] = fit(coordinator.make(handle, **SAME), models.ROWS, coordinator.strategy, **endless)
+    endless = {} if IS_KERAS_3 else {"steps_per_epoch": 1}
+    body = coordinator.make(handle, **SAME)
+    facts["fit"] = result_of(lambda: fit(body, models.ROWS, coordinator.strategy, **endless))
+    model = model_of(coordinator.make(handle), models.ROWS, coordinator.strategy)
+    rows = tf.data.Dataset.from_tensor_slices(models.ROWS).batch(8)
+    facts["predict"] = result_of(lambda: model.predict(rows, verbose=0).tolist())
+    facts["evaluate"] = result_of(lambda: model.evaluate(dataset(models.ROWS).repeat(), steps=1, verbose=0))
+    facts["batch"] = (model.predict_on_batch(models.ROWS) if IS_KERAS_3 else model(models.ROWS).numpy()).tolist()
+    facts["partitioned"] = in_pieces(coordinator, handle)
     return facts
+
+
+def in_pieces(coordinator: Coordinator, handle: str) -> dict[str, Any]:
+    """What a layer does that was made in a scope that shares variables among servers."""
+    coordinator.pieces = 2
+    layer = coordinator.make(handle, **SAME)
+    with coordinator.strategy.scope():
+        own = tf.Variable(tf.zeros([2]))
+    coordinator.pieces = 1  # Keras 3 trains no head in pieces
+    kinds = [type(variable).__name__ for variable in (own, layer.resolved_object.kernel)]
+    return {"losses": coordinator.run(layer, models.ROWS), "kinds": kinds}
 
 
 def on_accelerator(handle: str) -> dict[str, Any]:

@@ -68,11 +68,17 @@ class Loop:
         return [float(step(*batch)) for _ in range(steps)]
 
 
-def fit(body: Any, inputs: Any, strategy: Any, **options: Any) -> list[float]:
-    """Fits a Keras model of a layer and a head, and returns the losses of three epochs."""
+def model_of(body: Any, inputs: Any, strategy: Any) -> Any:
+    """A Keras model of a layer and a head."""
     with strategy.scope():
         entry = tf.keras.Input(inputs.shape[1:], dtype=tf.as_dtype(inputs.dtype).name if inputs.ndim > 1 else "string")
         model = tf.keras.Sequential([entry, body, tf.keras.layers.Dense(1, kernel_initializer="ones")])
         model.compile(tf.keras.optimizers.SGD(0.1), "mse")
+    return model
+
+
+def fit(body: Any, inputs: Any, strategy: Any, *, epochs: int = 3, **options: Any) -> list[float]:
+    """Fits a Keras model of a layer and a head, and returns the losses of the epochs."""
+    model = model_of(body, inputs, strategy)
     rows = dataset(inputs).repeat() if "steps_per_epoch" in options else dataset(inputs)
-    return list(model.fit(rows, epochs=3, verbose=0, **options).history["loss"])
+    return list(model.fit(rows, epochs=epochs, verbose=0, **options).history["loss"])

@@ -21,9 +21,11 @@ RUN_BY = {
     "docs/from_other_loaders.md": "tests/documents/test_migration_pages.py",
     "docs/from_tensorflow_hub.md": "tests/documents/test_from_tensorflow_hub.py",
     "docs/handles_of_tfhub_dev.md": "tests/documents/test_migration_pages.py",
+    "docs/hosting.md": "tests/hub/test_hosting.py",
     "docs/install.md": "tests/documentation/test_install.py",
     "docs/keras2_to_keras3.md": "tests/documents/test_migration_pages.py",
     "docs/partial_loading.md": "tests/documents/test_partial_loading.py",
+    "docs/publishing.md": "tests/documents/test_publishing.py",
     "docs/security.md": "tests/documents/test_security.py",
     "docs/settings.md": "tests/documents/test_settings.py",
     "docs/tf1_compat_mode.md": "tests/documents/test_tf1_compat_mode.py",
@@ -31,6 +33,7 @@ RUN_BY = {
     "docs/tf1_to_tf2.md": "tests/documents/test_migration_pages.py",
     "docs/tf1_to_tf2.pt.md": "tests/documents/test_migration_pages.py",
     "docs/training.md": "tests/train/test_document.py",
+    "docs/using.md": "tests/documents/test_using.py",
     "docs/which_keras.md": "tests/documents/test_start.py",
 }
 """The test that runs all blocks of a page. A page that gets its first block gets a test, and a line here."""

@@ -10,13 +10,17 @@ import json
 import re
 import tarfile
 import threading
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import rehub
-from rehub.formats import schema
+from rehub.formats import checkpoint_index, saved_model, schema
+from rehub.server import EmbeddedHub
 from tests import sample
 from tests.documentation.pages import ROOT, blocks, text
 
@@ -175,3 +179,164 @@ def test_mark_of_the_tf1_hub_format_is_that_of_modules() -> None:
     assert "the two bytes `08 03`" in text("docs/tf1_hub_files.md")
     for path in (ROOT / "tests/data/tf1_hub").glob("*/tfhub_module.pb"):
         assert path.read_bytes() == bytes([0x08, 0x03])
+
+
+class _AsIs(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect, so that it can be looked at."""
+
+    def redirect_request(self, *_args: object) -> None:
+        return None
+
+
+def _get(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        answer = urllib.request.build_opener(_AsIs).open(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    """The URL of rehub's own hub, with versions 1 and 2 of the sample."""
+    for version in ("1", "2"):
+        sample.write(tmp_path / "hub" / "acme" / "net" / version)
+    with EmbeddedHub(tmp_path / "hub", uncompressed_base="gs://bucket/models") as running:
+        yield running.url
+
+
+@pytest.mark.parametrize("formats", ["compressed", "compressed,uncompressed"])
+def test_client_by_the_page_gets_the_newest_version_from_a_hub(hub: str, formats: str) -> None:
+    status, headers, _ = _get(f"{hub}/acme/net?a=b&tf-hub-format={formats}")
+    url = urllib.parse.urljoin(hub, headers["location"])
+    assert status == 302
+    assert urllib.parse.urlsplit(url).path == "/acme/net/2"
+    assert urllib.parse.parse_qs(urllib.parse.urlsplit(url).query) == {"a": ["b"], "tf-hub-format": [formats]}
+
+    status, headers, body = _get(url)
+    assert status == 200
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
+        members = tar.getmembers()
+        files = {m.name.removeprefix("./"): tar.extractfile(m).read() for m in members if m.isfile()}
+    assert files == FILES
+    seen = {"", "."}
+    for member in members:
+        name = member.name.removeprefix("./")
+        assert name.rpartition("/")[0] in seen  # each folder comes before what is in it
+        assert member.isfile() or member.isdir()
+        assert (member.uid, member.gid) == (0, 0)
+        seen.add(name)
+
+    status, part, rest = _get(url, Range="bytes=100-", If_Range=headers["etag"])
+    assert status == 206
+    assert part["content-range"] == f"bytes 100-{len(body) - 1}/{len(body)}"
+    assert body[:100] + rest == body
+    assert _get(url, Range="bytes=100-", If_Range='"other"')[::2] == (200, body)
+
+
+def test_client_by_the_page_is_told_where_to_read_in_place_and_what_is_not_there(hub: str) -> None:
+    status, headers, body = _get(f"{hub}/acme/net/1?tf-hub-format=uncompressed")
+    assert (status, body.decode()) == (303, "gs://bucket/models/acme/net/1")
+    assert headers["location"] == body.decode()
+    assert _get(f"{hub}/acme/other/1?tf-hub-format=compressed")[0] == 404
+    assert _get(f"{hub}/acme/net/1?lite-format=tflite")[0] == 404
+    assert _get(f"{hub}/acme/net/1")[1]["content-type"].startswith("text/html")
+
+
+def test_client_by_the_page_gets_a_manifest_and_verifies_the_files(hub: str) -> None:
+    url, kind = f"{hub}/acme/net/1", "application/vnd.rehub.manifest+json"
+    archive = _get(f"{url}?tf-hub-format=compressed", Accept="*/*, application/*")
+    status, headers, body = _get(f"{url}?tf-hub-format=compressed", Accept=f"{kind}, */*")
+    assert (status, headers["content-type"]) == (200, kind)
+    assert headers["vary"] == archive[1]["vary"] == "Accept"
+    assert headers["etag"] != archive[1]["etag"]
+    assert "private" in headers["cache-control"].split(", ")
+    refused = _get(f"{url}?tf-hub-format=compressed", Accept=f"{kind};q=0, */*")
+    assert refused[2] == archive[2]
+    again = _get(f"{url}?tf-hub-format=compressed", Accept=f"{kind}, */*", If_None_Match=headers["etag"])
+    assert again[0] == 304
+
+    manifest = json.loads(body)
+    assert list(manifest) == ["format", "block_bytes", "files"]
+    assert (manifest["format"], manifest["block_bytes"]) == (1, 4 << 20)
+    names = [file["name"] for file in manifest["files"]]
+    assert names == sorted(FILES)
+    assert body == json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
+    for file in manifest["files"]:
+        place = f"{url}?rehub-file={urllib.parse.quote(file['name'], safe='')}"
+        status, headers, data = _get(place)
+        assert (status, headers["etag"]) == (200, f'"{file["sha256"]}"')
+        assert (len(data), _sha256(data)) == (file["size"], file["sha256"])
+        blocks = range(0, len(data), manifest["block_bytes"])
+        assert [_sha256(data[start : start + manifest["block_bytes"]]) for start in blocks] == file["blocks"]
+        assert headers["cache-control"] == "public, max-age=31536000, immutable"
+        if len(data) > 1:
+            status, part, rest = _get(place, Range=f"bytes=1-{len(data) - 1}", If_Range=headers["etag"])
+            assert (status, rest) == (206, data[1:])
+            assert part["content-range"] == f"bytes 1-{len(data) - 1}/{len(data)}"
+    assert _get(f"{url}?rehub-file=nothing")[0] == 404
+    assert _get(f"{url}?rehub-file=..%2F2%2Fsaved_model.pb")[0] == 404
+
+
+def test_tool_by_the_page_verifies_what_is_cached(hub: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    host = f"http_{urllib.parse.urlsplit(hub).netloc.replace(':', '_')}"
+    with rehub.settings(cache_dir=cache):
+        folder = Path(rehub.resolve(f"{hub}/acme/net"))
+
+    assert folder == cache / host / "acme" / "net" / "2"
+    record = json.loads(folder.with_name("2.rehub.json").read_text(encoding="utf-8"))
+    assert set(record) == {"format", "location", "url", "etag", "archive_sha256", "archive_bytes", "files", "time"}
+    assert (record["format"], record["location"]) == (1, f"{hub}/acme/net/2")
+    assert record["files"] == {
+        path.relative_to(folder).as_posix(): [path.stat().st_size, _sha256(path.read_bytes())]
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    manifest = folder.with_name("2.rehub-manifest.json").read_bytes()
+    assert (record["archive_sha256"], record["archive_bytes"]) == (_sha256(manifest), len(manifest))
+    pointer = json.loads(folder.with_name("latest.rehub.json").read_text(encoding="utf-8"))
+    assert set(pointer) == {"format", "location", "leaf", "leaf_location", "etag", "time"}
+    assert pointer["leaf"] == f"{host}/acme/net/2"
+    assert (pointer["location"], pointer["leaf_location"]) == (f"{hub}/acme/net", f"{hub}/acme/net/2")
+    keys = {_sha256(f"{host}/acme/{path}".encode())[:32] for path in ("net", "net/2")}
+    assert {path.name for path in (cache / ".locks").iterdir()} <= {f"{key}.lock" for key in keys}
+    assert list((cache / ".staging").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "tests/data/tf1_hub").glob("*/tfhub_module.pb")), ids=lambda p: p.parent.name
+)
+def test_modules_are_what_the_page_says(module: Path) -> None:
+    folder = module.parent
+    page = text("docs/tf1_hub_files.md")
+    table = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE))))
+    saved = schema.message("tensorflow.SavedModel")()
+    saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    tags = [frozenset(graph.meta_info_def.tags) for graph in saved.meta_graphs]
+    assert len(set(tags)) == len(tags)
+    variables = set[str]()
+    for graph in saved.meta_graphs:
+        assert set(graph.collection_def) <= table
+        assert not any(node.op in ("SaveV2", "RestoreV2") for node in graph.graph_def.node)
+        assert not graph.HasField("object_graph_def")
+        assert graph.signature_def
+        assert {signature.method_name for signature in graph.signature_def.values()} == {""}
+        for data in saved_model.collection(graph, "variables").bytes_list.value:
+            variable = schema.message("tensorflow.VariableDef")()
+            variable.ParseFromString(data)
+            variables.add(re.sub(r"(/part_\d+)?(:0)?$", "", variable.variable_name))  # an entry has all slices
+        nodes = {node.name: node for node in graph.graph_def.node}
+        for any_message in saved_model.collection(graph, "saved_model_assets").any_list.value:
+            asset = schema.message("tensorflow.AssetFileDef")()
+            assert any_message.Unpack(asset)
+            node = nodes[asset.tensor_info.name.removesuffix(":0")]
+            assert list(node.attr["value"].tensor.string_val) == [b"SAVEDMODEL-ASSET"]
+            assert (folder / "assets" / asset.filename).is_file()
+    index = folder / "variables" / "variables.index"
+    assert index.exists() == bool(variables)
+    if variables:
+        assert {entry.name for entry in checkpoint_index.read(index).entries} == variables
+    assert not (folder / "variables" / "checkpoint").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import build_distributions
 from tests.documentation.pages import ROOT, text
 
 TEXT = text("docs/install.md")
@@ -33,3 +34,13 @@ def test_extras_are_those_of_the_project() -> None:
     table = TEXT.partition("## Extras")[2].partition("##")[0]
     rows = " ".join(re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE))
     assert set(re.findall(r"`([\w-]+)`", rows)) == set(re.findall(r"^([\w-]+) = \[", section, re.MULTILINE))
+
+
+def test_promised_size_and_time_are_those_that_are_checked_and_measured() -> None:
+    packages, size_mb = re.search(r"at most (\d+) packages and (\d+) MB", TEXT).groups()
+    (promised_ms,) = re.findall(r"`import rehub` takes\s+(\d+) ms", TEXT)
+    (measured_ms,) = re.findall(r"^\| import rehub \| ([\d.]+) ms", text("BENCHMARKS.md"), re.MULTILINE)
+
+    assert int(packages) == build_distributions.MOST_PACKAGES
+    assert int(size_mb) == build_distributions.MOST_MB
+    assert int(promised_ms) == round(float(measured_ms))

@@ -147,3 +147,50 @@ def test_mismatch_inside_a_wrapping_callable_is_told_by_the_model_itself(scale):
     model = hub.load(scale)
     with pytest.raises(ValueError, match="Could not find matching concrete function"):
         hub.KerasLayer(lambda inputs: model(inputs))(tf.zeros([2, 4]))
+
+
+class Tokens(tf.Module):
+    """Makes ragged and sparse tensors of texts, and sums of these."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def ragged(self, texts):
+        return tf.ragged.map_flat_values(tf.strings.length, tf.strings.split(texts))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def pairs(self, texts):
+        return tf.ragged.map_flat_values(lambda size: tf.stack([size, size], 1), self.ragged(texts))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def sparse(self, texts):
+        return self.ragged(texts).to_sparse()
+
+    @tf.function
+    def pack(self, segments, scale):
+        (tokens,) = segments
+        dense = tf.sparse.to_dense(tokens) if isinstance(tokens, tf.SparseTensor) else tokens.to_tensor()
+        return scale * tf.reduce_sum(tf.reshape(dense, [tf.shape(dense)[0], -1]), 1)
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    module = Tokens()
+    for spec in (
+        tf.RaggedTensorSpec([None, None], tf.int32),
+        tf.RaggedTensorSpec([None, None, 2], tf.int32, ragged_rank=1),
+        tf.SparseTensorSpec([None, None], tf.int32),
+    ):
+        module.pack.get_concrete_function([spec], tf.TensorSpec([], tf.int32))
+    path = tmp_path_factory.mktemp("tokens")
+    tf.saved_model.save(module, str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ragged", [60, 30]), ("pairs", [120, 60]), ("sparse", [60, 30])])
+def test_ragged_and_sparse_tensors_pass_from_layer_to_layer_of_a_model(tokens, name, expected):
+    loaded = hub.load(tokens)
+    texts = tf.keras.Input((), dtype="string")
+    found = hub.KerasLayer(getattr(loaded, name))(texts)
+    packed = hub.KerasLayer(loaded.pack, arguments={"scale": 10})([found])
+    model = tf.keras.Model(texts, packed)
+    np.testing.assert_array_equal(model(tf.constant(["a bc def", "ghi"])), expected)
+    np.testing.assert_array_equal(model.predict(tf.constant(["a bc def", "ghi"]), verbose=0), expected)

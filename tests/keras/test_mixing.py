@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -40,6 +41,14 @@ if HAS_KERAS_3 and importlib.util.find_spec("tf_keras") is not None:
             rehub.keras.Keras3Layer(scale)(tf_keras.Input((3,)))
 
 elif HAS_KERAS_3:
+
+    def test_layer_refuses_a_keras_3_that_would_train_copies(monkeypatch):
+        import keras
+
+        module = importlib.import_module("rehub.keras.keras3")
+        monkeypatch.setattr(keras, "version", lambda: "3.9.2")
+        with pytest.raises(hub.errors.DependencyError, match=r"Keras 3\.9\.2 is older than 3\.10"):
+            importlib.reload(module)
 
     def test_keras_2_layer_without_tf_keras_says_what_to_install():
         with pytest.raises(hub.errors.DependencyError, match="pip install tf_keras"):

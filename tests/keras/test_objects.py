@@ -115,3 +115,39 @@ def test_subclass_may_set_up_the_layer_by_itself(scale, batch):
     assert layer.name == "own"
     assert len(layer.trainable_weights) == 1
     assert [float(loss) for loss in layer.losses] == [5.0]
+
+
+def _layer_of(path, name, **options):
+    loaded = hub.load(path)
+    return hub.KerasLayer(getattr(loaded, name), **options)  # from here on nothing else holds what was loaded
+
+
+def test_function_of_a_loaded_model_holds_its_variables(scale, batch):
+    layer = _layer_of(scale, "one", output_key="product")
+    np.testing.assert_allclose(layer(batch), batch * [1.0, 2.0, 3.0])
+    assert [weight.shape for weight in layer.non_trainable_weights] == [(3,)]
+
+
+def test_function_of_a_loaded_model_is_trained_in_its_training_mode(scale, batch):
+    layer = _layer_of(scale, "__call__", trainable=True)
+    np.testing.assert_allclose(layer(batch, training=True), batch * [2.0, 4.0, 6.0] + 1.0)
+    np.testing.assert_allclose(layer(batch, training=False), batch * [1.0, 2.0, 3.0] + 1.0)
+    assert [weight.shape for weight in layer.trainable_weights] == [(3,)]
+
+
+def test_signature_of_a_loaded_model_holds_its_variables(scale, batch):
+    loaded = hub.load(scale)
+    layer = hub.KerasLayer(loaded.signatures["one"], output_key="product")
+    del loaded
+    np.testing.assert_allclose(layer(batch), batch * [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("part", ["one", "__call__"])
+def test_function_of_a_model_that_nothing_holds_is_refused(scale, part):
+    with pytest.raises(hub.errors.UsageError, match=r"nothing holds any longer.*model = hub\.load"):
+        hub.KerasLayer(getattr(hub.load(scale), part))
+
+
+def test_signature_of_a_model_that_nothing_holds_is_refused(scale):
+    with pytest.raises(hub.errors.UsageError, match="nothing holds any longer"):
+        hub.KerasLayer(hub.load(scale).signatures["one"])

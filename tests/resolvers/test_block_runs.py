@@ -44,6 +44,15 @@ def test_runs_are_shared_when_a_connection_is_slow() -> None:
     assert third.at == helper.end
 
 
+def test_run_of_one_byte_is_brought_as_it_is() -> None:
+    runs = Runs([Run(0, 0, (8 << 20) + 1)], 4 << 20)
+    slow = runs.take()
+    assert slow is not None
+    assert runs.claim(slow, 10) == 10
+    found = [runs.take(), runs.take()]
+    assert [(run.at, run.end) for run in found if run] == [(4 << 20, 8 << 20), (8 << 20, (8 << 20) + 1)]
+
+
 def test_runs_are_not_shared_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Runs([Run(0, 0, 100 << 20)], 4 << 20)
     now_s, looked, taken = itertools.count(step=10), threading.Semaphore(0), []

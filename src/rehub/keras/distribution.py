@@ -43,12 +43,13 @@ def check_copies(variables: Iterable[Any], model: str) -> None:
         )
 
 
-def explain_first_batch(model: Any, error: Exception) -> UsageError | None:
-    """Tells why Keras 3 fails with the first batch of ``fit`` or ``evaluate``, where it is for a strategy.
+def explain_failure(model: Any, error: Exception, predicts: bool) -> UsageError | None:
+    """Tells why Keras 3 fails in ``predict``, or with the first batch of ``fit`` or ``evaluate``, where a strategy is why.
 
     Args:
         model: Of Keras 3.
         error: With which it failed.
+        predicts: Whether it was ``predict``.
 
     Returns:
         None if it is for something else, or no layer of the model is from a hub.
@@ -58,9 +59,17 @@ def explain_first_batch(model: Any, error: Exception) -> UsageError | None:
     tf = import_tensorflow()
     layers = [layer for layer in layers_of(model) if isinstance(layer, HubLayer)]
     strategy = model.distribute_strategy
-    failed = f"fit and evaluate of Keras 3 failed with {type(error).__name__}"
     if not layers:
         return None
+    if predicts:
+        if not isinstance(strategy, tf.distribute.ParameterServerStrategy):
+            return None
+        return UsageError(
+            f"predict of Keras 3 failed with {type(error).__name__}: it cannot run under a ParameterServerStrategy.",
+            hint="There, call predict_on_batch for each batch, which computes on this machine; or install tf_keras and "
+            "set TF_USE_LEGACY_KERAS=1, which makes tf.keras Keras 2, where predict does this.",
+        )
+    failed = f"fit and evaluate of Keras 3 failed with {type(error).__name__}"
     if isinstance(strategy, (tf.distribute.MultiWorkerMirroredStrategy, tf.distribute.ParameterServerStrategy)):
         return UsageError(
             f"{failed}: they cannot run on several machines, under a {_name(strategy)}.",

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from rehub.errors import DependencyError, PolicyError, SignatureError, UsageError
 from rehub.keras.backend import backend
-from rehub.keras.distribution import explain_first_batch
+from rehub.keras.distribution import explain_failure
 from rehub.keras.inputs import refuse_foreign
 from rehub.keras.keras_private import (
-    explain_first_batches,
+    explain_failures,
     forget_parameters,
     is_loading_in_safe_mode,
     leave_inputs_to_layer,
@@ -31,6 +31,14 @@ if not hasattr(keras, "version"):  # then it is the Keras 2 of TensorFlow 2.15
         package="keras",
         found=keras.__version__,
         required="3",
+    )
+if [int(number) for number in keras.version().split(".")[:2]] < [3, 10]:  # it trains copies of a model's variables
+    raise DependencyError(
+        f"Keras {keras.version()} is older than 3.10, the oldest Keras 3 in which models of TensorFlow are layers.",
+        hint="Run: pip install --upgrade keras",
+        package="keras",
+        found=keras.version(),
+        required="3.10",
     )
 
 
@@ -84,7 +92,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         if not self._backend.is_tensorflow:
             leave_inputs_to_layer(self)
         elif tf.distribute.has_strategy():
-            explain_first_batches(explain_first_batch)
+            explain_failures(explain_failure)
 
     @property
     def trainable(self) -> bool:
@@ -252,7 +260,7 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
         """Traces the model on symbolic inputs."""
         self._refuse_texts(inputs)
         if self._backend.is_tensorflow and tf.distribute.has_strategy():
-            explain_first_batches(explain_first_batch)
+            explain_failures(explain_failure)
         specs = tf.nest.map_structure(_tensor_spec, inputs)
         traced = tf.function(lambda x: self._run(x, training), autograph=False).get_concrete_function(specs)
         return tf.nest.map_structure(self._keras_tensor, traced.structured_outputs)
@@ -265,10 +273,14 @@ class KerasLayer(HubLayer, keras.layers.Layer):  # type: ignore[misc]  # noqa: D
                 hint="Call the layer eagerly, or in a map of tf.data, and give the model what it returns.",
             )
 
-    def _keras_tensor(self, spec: Any) -> Any:
-        flags = {"sparse": isinstance(spec, tf.SparseTensorSpec), "ragged": isinstance(spec, tf.RaggedTensorSpec)}
-        dtype = self._backend.symbolic_dtype(spec.dtype)
-        return keras.KerasTensor(dimensions(spec.shape), dtype, **{name: True for name, on in flags.items() if on})
+    def _keras_tensor(self, output: Any) -> Any:
+        kind: dict[str, Any] = {}
+        if isinstance(output, tf.SparseTensor):
+            kind = {"sparse": True}
+        elif isinstance(output, tf.RaggedTensor):
+            kind = {"ragged": True, "ragged_rank": output.ragged_rank, "row_splits_dtype": output.row_splits.dtype.name}
+        known = {name: value for name, value in kind.items() if hasattr(keras.KerasTensor, name)}  # older ones lack some
+        return keras.KerasTensor(dimensions(output.shape), self._backend.symbolic_dtype(output.dtype), **known)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs, as plain tuples, for a shape (or a nest of shapes) with the batch size first."""
@@ -359,7 +371,7 @@ class _Twins:
         return variables if trained else [self._frozen.get(id(variable), variable) for variable in variables]
 
 
-class _Losses:
+class _Losses(keras.regularizers.Regularizer):  # type: ignore[misc]  # Keras 3.12 takes no other callable
     """A regularizer that ignores its variable and adds up losses of the models whose layers share the variable."""
 
     def __init__(self) -> None:
@@ -377,5 +389,6 @@ def _tensor_spec(tensor: Any) -> Any:
     if getattr(tensor, "sparse", False):
         return tf.SparseTensorSpec(shape, tensor.dtype)
     if getattr(tensor, "ragged", False):
-        return tf.RaggedTensorSpec(shape, tensor.dtype)
+        splits = getattr(tensor, "row_splits_dtype", None) or tf.int64
+        return tf.RaggedTensorSpec(shape, tensor.dtype, getattr(tensor, "ragged_rank", None), splits)
     return tf.TensorSpec(shape, tensor.dtype)

@@ -9,6 +9,8 @@ from typing import Any
 
 from rehub.errors import HubError
 
+_EXPLAINS = "_rehub_explains"
+
 
 def is_loading_in_safe_mode() -> bool:
     """Whether Keras 3 is reading a file right now, and was told (or left) not to run code from it.
@@ -97,31 +99,38 @@ def keeping_seeds(layers: Iterable[Any]) -> Iterator[None]:
             generator._seed = seed
 
 
-def explain_first_batches(explain: Callable[[Any, Exception], HubError | None]) -> None:
-    """Lets an error of Keras 3 on TensorFlow with the first batch of ``fit`` or ``evaluate`` be explained.
+def explain_failures(explain: Callable[[Any, Exception, bool], HubError | None]) -> None:
+    """Lets errors of Keras 3 on TensorFlow be explained: with the first batch of ``fit`` or ``evaluate``, in ``predict``.
 
     Under a strategy of ``tf.distribute``, Keras looks at that batch before it calls any layer; nothing public tells a
     layer that its model is going to be fitted. The second call does nothing, nor does any where Keras has changed.
 
     Args:
-        explain: Returns the error to raise in place of one with which a model failed; None to leave that as it is.
+        explain: Returns the error to raise in place of one with which a model failed, in ``predict`` or not; None to
+            leave that as it is.
     """
     from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
-    build = getattr(TensorFlowTrainer, "_maybe_symbolic_build", None)
-    if build is None or hasattr(build, "__wrapped__"):
-        return
+    for name in ("_maybe_symbolic_build", "predict"):
+        method = getattr(TensorFlowTrainer, name, None)
+        if method is not None and not hasattr(method, _EXPLAINS):
+            setattr(TensorFlowTrainer, name, _explaining(method, explain, name == "predict"))
 
-    @functools.wraps(build)
-    def build_or_explain(self: Any, *args: Any, **kwargs: Any) -> Any:
+
+def _explaining(
+    method: Callable[..., Any], explain: Callable[[Any, Exception, bool], HubError | None], predicts: bool
+) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call_or_explain(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return build(self, *args, **kwargs)
+            return method(self, *args, **kwargs)
         except HubError:
             raise
         except Exception as error:
-            explained = explain(self, error)
+            explained = explain(self, error, predicts)
             if explained is None:
                 raise
             raise explained from error
 
-    TensorFlowTrainer._maybe_symbolic_build = build_or_explain
+    setattr(call_or_explain, _EXPLAINS, True)
+    return call_or_explain

@@ -43,8 +43,9 @@ class HubLayer:
     numbers or strings become one tensor. Floating inputs are cast to the dtype of the traces.
 
     Args:
-        handle: A path or a URL, see `rehub.resolve`; or an object: what `rehub.load` returned, or anything that can be
-            called and may have ``variables``, ``trainable_variables`` and ``regularization_losses``.
+        handle: A path or a URL, see `rehub.resolve`; or an object: what `rehub.load` returned, a function of it, or
+            anything that can be called and may have ``variables``, ``trainable_variables`` and
+            ``regularization_losses``.
         trainable: Whether the layer fine-tunes the model's ``trainable_variables``, adds its regularization losses,
             and passes ``training=True`` on. To fine-tune some of them: patterns for their names, as for file names
             (``"block5/*"``, ``["*", "!*/bias"]``; what an ``!`` begins excludes), or a function of a variable.
@@ -72,7 +73,8 @@ class HubLayer:
         SignatureError: If signature, output, tags or inputs do not fit the model; it lists those that do.
         DependencyError: If TensorFlow or Keras is missing, too old, or another one than this layer is for.
         UsageError: If it is called eagerly in the scope of a ``tf.distribute`` strategy with several replicas, or is
-            trained on replicas and was made outside of that scope.
+            trained on replicas and was made outside of that scope; or if ``handle`` is a function of a loaded model
+            that nothing holds any longer.
         HubError: What `rehub.load` raises, if the model cannot be had.
     """
 

@@ -17,6 +17,7 @@ def resolve_object(handle: Any, tags: Any, load_options: Any, signature: str | N
 
     Raises:
         SignatureError: If ``tags`` or ``load_options`` come with an object.
+        UsageError: If the object is a function of a model that is there no more.
     """
     if not callable(handle) and not reusable.signatures_of(handle):
         return load_for_layer(handle, tags, load_options, calls_signature=bool(signature), trains=trains)
@@ -26,6 +27,7 @@ def resolve_object(handle: Any, tags: Any, load_options: Any, signature: str | N
                 f"Passing a callable handle is mutually exclusive with setting {name}.",
                 hint=f"Pass {name} to hub.load, where the object comes from.",
             )
+    reusable.check_variables(handle)
     return handle
 
 
@@ -95,7 +97,7 @@ def choose_callable(obj: Any, signature: str | None, name: str) -> Callable[...,
         return chosen
     if callable(obj) and not reusable.lifted_calls(obj):
         # The attribute, not the object: restored functions hang on the instance and know their arguments.
-        call: Callable[..., Any] = obj if not hasattr(type(obj), "__call__") else obj.__call__  # noqa: B004
+        call: Callable[..., Any] = reusable.call_of(obj)
         return call
     raise SignatureError(
         f"{name} is not callable, and no signature was chosen (available signatures: {table}).",

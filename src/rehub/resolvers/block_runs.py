@@ -120,7 +120,7 @@ class Runs:
 
     def _cut(self, run: Run) -> bool:
         """Leaves a run its next part, if there is more, and puts the rest in front of what waits."""
-        part_bytes = min(_PART_BYTES, (run.end - run.at) // _SHARES)
+        part_bytes = max(1, min(_PART_BYTES, (run.end - run.at) // _SHARES))
         end = -(-(run.at + part_bytes) // self._block_bytes) * self._block_bytes
         if end >= run.end:
             return False

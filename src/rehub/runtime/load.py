@@ -263,8 +263,12 @@ def _load_or_recall(graph: _Graph, options: Any, only: Sequence[str] | None) -> 
 
 def _load(graph: _Graph, options: Any = None, only: Sequence[str] | None = None, *, keep_rest: bool = False) -> Any:
     """Loads a graph, or a part of it; ``keep_rest`` lets `whole` load the rest."""
+    with tf_private.unpartitioned(import_tensorflow().distribute.get_strategy()):
+        return _load_here(graph, load_options.read_here(options), only, keep_rest=keep_rest)
+
+
+def _load_here(graph: _Graph, options: Any, only: Sequence[str] | None, *, keep_rest: bool) -> Any:
     tf = import_tensorflow()
-    options = load_options.read_here(options)
     origin = (lasting(graph.handle, graph.path), graph.tags)
     if only == _LIFTED:
         from rehub.runtime.lift_tf1 import lift

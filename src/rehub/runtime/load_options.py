@@ -30,25 +30,28 @@ def read_here(options: Any) -> Any:
     )
     if not isinstance(tf.distribute.get_strategy(), elsewhere):
         return options
-    return changed(options or tf.saved_model.LoadOptions(), experimental_io_device=f"/job:{job_of_this_machine()}")
+    return changed(options or tf.saved_model.LoadOptions(), experimental_io_device=this_machine())
 
 
 def is_here(device: str | None) -> bool:
     """Whether a device, as options name it, is of this machine; None is."""
-    job = import_tensorflow().DeviceSpec.from_string(device or "").job
-    return job in (None, "localhost", job_of_this_machine())
+    tf = import_tensorflow()
+    spec, here = (tf.DeviceSpec.from_string(each) for each in (device or "", this_machine()))
+    return spec.job in (None, "localhost", here.job) and spec.task in (None, here.task or 0)
 
 
-def job_of_this_machine() -> str:
-    """The name that this machine has among the jobs of a cluster; ``localhost`` as long as it has joined none by name.
+def this_machine() -> str:
+    """The name that this machine has in a cluster; ``/job:localhost`` as long as it has joined none by name.
 
-    The coordinator of a ``ParameterServerStrategy`` is ``chief``.
+    The coordinator of a ``ParameterServerStrategy`` is ``/job:chief/task:0``. The number belongs to it: TensorFlow takes
+    what a name leaves out from the device of the variable, and would look for a chief 1 to read for the server 1.
     """
     tf = import_tensorflow()
     if not tf.compat.v1.executing_eagerly_outside_functions():
-        return "localhost"
+        return "/job:localhost"
     with tf.init_scope(), tf.device(None):
-        return str(tf.DeviceSpec.from_string(tf.constant(0).device).job)
+        spec = tf.DeviceSpec.from_string(tf.constant(0).device)
+    return "/job:localhost" if spec.job == "localhost" else f"/job:{spec.job}/task:{spec.task}"
 
 
 def changed(options: Any, **changes: Any) -> Any:

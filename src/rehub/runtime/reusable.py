@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from rehub.errors import SignatureError
+from rehub.errors import SignatureError, UsageError
 from rehub.runtime import tf_private
 from rehub.signature import Kind, TensorSpec, describe
 
@@ -66,9 +66,33 @@ def loss_variables(loss: Any) -> list[Any]:
     return function_variables(_traces(loss))
 
 
+def call_of(obj: Any) -> Any:
+    """Returns what knows the arguments and the traces of ``obj(…)``: a restored function itself, else its ``__call__``.
+
+    None if it cannot be called.
+    """
+    return obj if hasattr(obj, "concrete_functions") else getattr(obj, "__call__", None)  # noqa: B004 - the attribute
+
+
 def concrete_functions(obj: Any) -> list[Any]:
-    """The traces behind ``obj.__call__``; empty for plain Python callables."""
-    return _traces(getattr(obj, "__call__", None))  # noqa: B004 - the attribute itself is wanted
+    """The traces behind a call of an object, or of a function that was loaded; empty for plain Python callables."""
+    return _traces(call_of(obj))
+
+
+def check_variables(obj: Any) -> None:
+    """Refuses a function, or a part, of a loaded model that is there no more, and its variables with it.
+
+    Raises:
+        UsageError: If it is one. TensorFlow would fail an assertion when the function is called.
+    """
+    for function in [obj] if hasattr(obj, "structured_input_signature") else concrete_functions(obj):
+        try:
+            function.variables  # noqa: B018 - a property that looks for them
+        except AssertionError as error:
+            raise UsageError(
+                "The function belongs to a loaded model that nothing holds any longer, so its variables are gone.",
+                hint="Keep what hub.load returned: model = hub.load(…), then hub.KerasLayer(model.NAME).",
+            ) from error
 
 
 def _traces(call: Any) -> list[Any]:

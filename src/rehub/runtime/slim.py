@@ -82,11 +82,12 @@ class Rest:
                 self._data = b""
             return self.loaded
 
-    def _scope(self) -> contextlib.AbstractContextManager[Any]:
-        if self._strategy is None or self._strategy is import_tensorflow().distribute.get_strategy():
-            return contextlib.nullcontext()
-        scope: contextlib.AbstractContextManager[Any] = self._strategy.scope()
-        return scope
+    @contextlib.contextmanager
+    def _scope(self) -> Iterator[None]:
+        present = import_tensorflow().distribute.get_strategy()
+        strategy = self._strategy or present
+        with contextlib.nullcontext() if strategy is present else strategy.scope(), tf_private.unpartitioned(strategy):
+            yield
 
     def _load(self) -> Any:
         if not self._has_more_values:

@@ -56,6 +56,25 @@ def stop_recording_of_function() -> Iterator[None]:
                 graph._watched_variables.discard(variable)
 
 
+@contextlib.contextmanager
+def unpartitioned(strategy: Any) -> Iterator[None]:
+    """Lets a ``ParameterServerStrategy`` keep each variable that is made inside on one server, in one piece.
+
+    Nothing public takes its ``variable_partitioner`` away from some variables. Functions of a SavedModel cannot read
+    those that are in pieces.
+    """
+    extended = strategy.extended
+    partitioner = getattr(extended, "_variable_partitioner", None)
+    if partitioner is None:
+        yield
+        return
+    extended._variable_partitioner = None
+    try:
+        yield
+    finally:
+        extended._variable_partitioner = partitioner
+
+
 def has_xla_kernel(op_type: str) -> bool:
     """Whether XLA can compile ops of this type on the CPU. The public way to find out is to crash."""
     from tensorflow.python.framework import kernels

@@ -196,8 +196,11 @@ class FolderStore:
                 break
         else:
             return True
+        path = self._root / key
         try:
-            return (self._root / key).resolve().is_relative_to(self._root)
+            return path.resolve(strict=True).is_relative_to(self._root)
+        except (FileNotFoundError, PermissionError):  # nothing may be there yet
+            return path.resolve().is_relative_to(self._root)
         except (OSError, RuntimeError):  # a name too long, a loop of links
             return False
 

@@ -19,6 +19,8 @@ _OLDEST_TENSORFLOW, _NEWEST_TENSORFLOW = (2, 15), (2, 21)
 _OLDEST_PROTOBUF = (4, 25)
 _FIRST_WITH_KERAS_3 = (2, 16)
 _FIRST_WITH_NUMPY_2 = (2, 18)
+_OLDEST_KERAS_3 = (3, 10)
+_BACKENDS = ("tensorflow", "jax", "torch")
 _INSTALL = "pip install --upgrade tensorflow (or tensorflow-cpu)"
 
 Version = tuple[int, ...]
@@ -98,12 +100,18 @@ def _keras_problems(tensorflow: str, found: Mapping[str, str | None]) -> Iterato
             f"TensorFlow {tensorflow} does not work with Keras {keras}.",
             f"Run: pip install 'keras=={minor}.*', or upgrade TensorFlow.",
         )
-    elif _numbers(keras) >= (3,) and _backend()[0] != "tensorflow":
+    elif (3,) <= _numbers(keras) < _OLDEST_KERAS_3:
+        yield Problem(
+            "error",
+            f"Keras {keras} is older than {_dotted(_OLDEST_KERAS_3)}, the oldest Keras 3 for hub.KerasLayer.",
+            "Run: pip install --upgrade keras",
+        )
+    elif _numbers(keras) >= (3,) and _backend()[0] not in _BACKENDS:
         name, why = _backend()
         yield Problem(
             "error",
-            f"the backend of Keras 3 is {name} ({why}); hub.KerasLayer needs tensorflow.",
-            "Set KERAS_BACKEND=tensorflow.",
+            f"the backend of Keras 3 is {name} ({why}), which cannot run SavedModels.",
+            f"Set KERAS_BACKEND to {', '.join(_BACKENDS[:-1])} or {_BACKENDS[-1]}.",
         )
 
 
