@@ -51,6 +51,17 @@ def test_folder_gives_images_by_class(tmp_path: Path) -> None:
     assert (images[3].dtype, images[3][0, 0].tolist(), images[2][0, 0].tolist()) == (np.uint8, [1, 2, 3], [7, 7, 7])
 
 
+def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (5, 4)).save(tmp_path / "a" / "held.jpg", exif=exif)
+
+    images, _ = read_data(tmp_path)
+
+    assert images[0].shape == (5, 4, 3)
+
+
 def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "broken.png").write_bytes(b"\x89PNG")
