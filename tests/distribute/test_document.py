@@ -80,13 +80,12 @@ def test_example_trains_on_two_workers_and_goes_on(numbers: str, tmp_path: Path)
 
 @pytest.mark.slow
 def test_example_trains_with_a_parameter_server(numbers: str, tmp_path: Path) -> None:
-    first, second, server = addresses(3)
-    cluster = json.dumps({"worker": [first, second], "ps": [server]})
-    (tmp_path / "coordinate.py").write_text(
-        GIVEN.format(model=numbers) + DATASET + RESOLVER + PROGRAMS["coordinate.py"] + "\nos._exit(0)\n"
-    )
+    first, second, *servers = addresses(4)
+    cluster = json.dumps({"worker": [first, second], "ps": servers})
+    code = PROGRAMS["coordinate.py"].replace("for inputs, labels in", f"{DATASET}for inputs, labels in")
+    (tmp_path / "coordinate.py").write_text(GIVEN.format(model=numbers) + RESOLVER + code + "\nos._exit(0)\n")
     with Processes(tmp_path) as processes:
-        processes.start("servers", "server", [cluster, "ps:0", "worker:0", "worker:1"], {})
+        processes.start("servers", "server", [cluster, "ps:0", "ps:1", "worker:0", "worker:1"], {})
         processes.start_file("coordinator", tmp_path / "coordinate.py", {"CLUSTER": cluster})
         assert processes.wait("coordinator") == 0, (tmp_path / "coordinator.log").read_text()
     _assert_is_tuned(tmp_path / "tuned")
