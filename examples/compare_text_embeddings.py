@@ -22,7 +22,7 @@ import word_vectors
 from texts import TOPICS, read_texts
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 
 PICTURE = Path("examples-output/compare_text_embeddings/models.png")
 SENTENCES = 100  # of each topic

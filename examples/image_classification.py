@@ -8,7 +8,7 @@ patches of the left half of each photograph and tested on 20 of the right half.
 
 First a new last layer, the head, is trained on the model's frozen features. From there one run goes on like that, one
 fine-tunes everything in training mode, and one fine-tunes the last two blocks only and keeps the statistics of the
-batch normalisation. The second way fails: in so few steps those statistics do not catch up with
+batch normalization. The second way fails: in so few steps those statistics do not catch up with
 the weights.
 
 The table has the share of right answers before and after; examples-output/image_classification/curves.png shows them
@@ -31,7 +31,7 @@ from rich.progress import track
 from rich.table import Table
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 
 OUTPUT = Path("examples-output/image_classification")
 MODELS = Path(__file__).parents[1] / "src/rehub/demo/hub"

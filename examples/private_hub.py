@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 from rehub.server.options import HubOptions
 
 MODEL = Path(__file__).parents[1] / "src/rehub/demo/hub/rehub/face-features/1"

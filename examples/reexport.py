@@ -30,7 +30,7 @@ from rich.table import Table
 from texts import read_texts
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 
 OUTPUT = Path("examples-output/reexport")
 SENTENCES = 100  # of each kind

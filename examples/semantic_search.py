@@ -23,7 +23,7 @@ from rich.table import Table
 from texts import read_texts
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 
 QUESTIONS = ("shortest way between two nodes", "blur a photograph", "find the minimum of a function")
 WIDTH = 48

@@ -34,7 +34,7 @@ from rich.table import Table
 from texts import TOPICS, read_texts
 
 import rehub as hub
-from rehub.server.embedded import EmbeddedHub
+from rehub.server import EmbeddedHub
 
 LABELLED, TEST = (10, 100), 100  # sentences of each topic
 DRAWS = 3

@@ -9,6 +9,7 @@ import importlib.machinery
 import importlib.util
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import time
@@ -198,3 +199,10 @@ def peer_python() -> Path:
     if not path:
         pytest.skip("REHUB_PEER_PYTHON names no Python with tensorflow_hub; make test sets it")
     return Path(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> None:
+    """Shells let what they start in the background ignore interrupts, and so what that starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

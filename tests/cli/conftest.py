@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +24,3 @@ def models(tmp_path: Path) -> Path:
 def hub(models: Path) -> Iterator[EmbeddedHub]:
     with EmbeddedHub(models) as hub:
         yield hub
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _interrupts_are_heard() -> None:
-    """Shells let what they start in the background ignore interrupts, and so what that starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -29,7 +29,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert described - {"keras"} == set(rehub.__all__) - {"__version__", "errors"}
 
 
-@pytest.mark.parametrize("package", ["batch", "index", "keras", "server"])
+@pytest.mark.parametrize("package", ["batch", "index", "keras", "server", "train"])
 def test_every_public_name_of_a_package_is_in_the_reference(package: str) -> None:
     source = ast.parse((ROOT / f"src/rehub/{package}/__init__.py").read_text(encoding="utf-8"))
     (names,) = [

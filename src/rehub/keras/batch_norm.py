@@ -1,4 +1,4 @@
-"""What batch normalisation does while a layer trains; the words are those of ``KerasLayer(batch_norm=...)``."""
+"""What batch normalization does while a layer trains; the words are those of ``KerasLayer(batch_norm=...)``."""
 
 from __future__ import annotations
 

@@ -341,7 +341,7 @@ class HubLayer:
             raise SignatureError(
                 "Setting hub.KerasLayer.trainable = True is unsupported when calling a SavedModel signature.",
                 hint="Pass allow_signature_training=True to train the variables that the signature uses; signatures "
-                "know no training mode, so dropout and batch normalisation run as in inference.",
+                "know no training mode, so dropout and batch normalization run as in inference.",
             )
 
     def _find_variables(self) -> tuple[list[Any], list[Any]]:

@@ -232,7 +232,7 @@ def _refuse_unknown_scheme(handle: Handle) -> None:
     if scheme not in known:
         raise HandleError(
             f"{handle.text!r}: the scheme {scheme!r} is unknown.",
-            hint="Use a path, an http or https URL, or a folder in a bucket such as gs://BUCKET/FOLDER.",
+            hint="Use a path, an http or https URL, hf://OWNER/NAME, or a folder in a bucket such as gs://BUCKET/FOLDER.",
             handle=handle.text,
         )
 

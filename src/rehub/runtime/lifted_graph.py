@@ -279,7 +279,7 @@ def _handle(variable: Any) -> Any:
 def _variable(part: VariablePart, value: Any, is_written: bool) -> Any:
     """Makes a variable.
 
-    Calls that change variables, as batch normalisation does, do so once for each replica of a ``tf.distribute``
+    Calls that change variables, as batch normalization does, do so once for each replica of a ``tf.distribute``
     strategy; the mean of the replicas is the value. TensorFlow itself knows no mean of integers.
     """
     dtype, options = tf.as_dtype(part.dtype), {}
