@@ -51,6 +51,10 @@ def test_every_command_is_told_of() -> None:
         for name in [first, *others.split(" | ")]
     }
 
-    paths = [path for path in _commands(command, click.Context(command, info_name="rehub", **command.context_settings)) if " " in path]
+    paths = [
+        path
+        for path in _commands(command, click.Context(command, info_name="rehub", **command.context_settings))
+        if " " in path
+    ]
     assert len(paths) > 30
     assert [path for path in paths if path not in told and path not in several] == []
